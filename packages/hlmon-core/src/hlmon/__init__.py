@@ -1,0 +1,1 @@
+"""hlmon watches Hyperliquid accounts; these are the public names for plugin authors."""

@@ -1,0 +1,40 @@
+"""Every error of hlmon, each class named by what the caller does next."""
+
+from __future__ import annotations
+
+
+class HlmonError(Exception):
+    """Base of all errors that hlmon raises on purpose; the text is written for the user."""
+
+
+class ConfigError(HlmonError):
+    """The user changes something (config, credentials, path) and starts again.
+
+    The text says what is wrong, where, and what to do.
+    """
+
+
+class JournalError(HlmonError):
+    """The journal file cannot be used as it is: locked, read-only, full, foreign or damaged.
+
+    The file is left untouched. The user frees, repairs or moves it and starts again.
+    """
+
+
+class WireError(HlmonError):
+    """Bytes from the exchange were not understood; they go to quarantine and the stream goes on."""
+
+
+class Transient(HlmonError):
+    """The same call may succeed later; the caller waits and repeats it.
+
+    `retry_after` is the wait in seconds that the other side asked for, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Permanent(HlmonError):
+    """The same call will never succeed; the caller narrows it down and sets the cause aside."""

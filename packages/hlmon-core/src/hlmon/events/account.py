@@ -1,0 +1,167 @@
+"""What accounts do: fills, funding, ledger entries, orders, positions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from hlmon.events.base import Fact, State
+
+Side = Literal["buy", "sell"]
+PositionSide = Literal["long", "short"]
+
+ZERO = Decimal(0)
+
+
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The liquidation a fill was part of. It stands on the counterparty's fill too: compare `user` with the account."""
+
+    user: str = ""
+    mark_price: Decimal = ZERO
+    method: str = ""
+
+
+class Fill(Fact, frozen=True, kw_only=True, gc=False, tag="fill"):
+    """One execution. `closed_pnl` is gross of fees; `fee` is positive when paid and includes `builder_fee`."""
+
+    kind: ClassVar[str] = "fill"
+
+    coin: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    direction: str = ""  # the exchange's display text, e.g. "Close Long"; never used for arithmetic
+    start_position: Decimal | None = None  # signed, before this fill; None only in payloads that lack it
+    closed_pnl: Decimal = ZERO
+    fee: Decimal = ZERO
+    fee_token: str = "USDC"
+    builder_fee: Decimal | None = None
+    order_id: int = 0
+    trade_id: int = 0  # shared with the counterparty; 0 for dust conversions and payloads of 2023
+    tx_hash: str = ""
+    crossed: bool = False
+    cloid: str | None = None
+    twap_id: int | None = None
+    liquidation: Liquidation | None = None
+    self_trade: bool = False  # both sides are this account: two rows, net change 0
+    is_position_close: bool = False  # this fill ended or flipped a perp position
+
+    @property
+    def key(self) -> str:
+        """Time, trade, order and side; where there is no trade id, start position, price and size as well."""
+        short = f"{self.time_ms}:{self.trade_id}:{self.order_id}:{self.side}"
+        return short if self.trade_id else f"{short}:{self.coin}:{self.start_position}:{self.price}:{self.size}"
+
+    @property
+    def signed_size(self) -> Decimal:
+        """Size with the sign of the position change: + for a buy."""
+        return self.size if self.side == "buy" else -self.size
+
+    @property
+    def is_perp(self) -> bool:
+        """Whether the coin is a perpetual (of any dex), not a spot pair or an outcome."""
+        return is_perp(self.coin)
+
+
+def is_perp(coin: str) -> bool:
+    """Whether a coin name of the exchange is a perpetual: `BTC`, `xyz:SILVER`; not `@107`, `PURR/USDC`, `#14880`."""
+    return not ("/" in coin or coin.startswith(("@", "#")))
+
+
+class Funding(Fact, frozen=True, kw_only=True, gc=False, tag="funding"):
+    """One hourly funding payment of a position. `amount` is + when received; `size` is the signed position."""
+
+    kind: ClassVar[str] = "funding"
+
+    coin: str
+    amount: Decimal
+    size: Decimal
+    rate: Decimal
+
+    @property
+    def key(self) -> str:
+        """Time and coin."""
+        return f"{self.time_ms}:{self.coin}"
+
+
+class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
+    """A movement of money other than fills and funding. `amount` is + when the account received `token`.
+
+    `entry_id` is the digest of the exchange's entry, since entries may share time and hash; `details` is that entry.
+    """
+
+    kind: ClassVar[str] = "ledger"
+
+    type: str  # the exchange's name: deposit, withdraw, spotTransfer, liquidation, …
+    entry_id: str
+    amount: Decimal | None = None
+    token: str = "USDC"
+    fee: Decimal = ZERO
+    counterparty: str = ""
+    tx_hash: str = ""
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Time, type and the digest of the entry."""
+        return f"{self.time_ms}:{self.type}:{self.entry_id}"
+
+
+class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):
+    """An order's latest known status; `time_ms` is the time of that status. `size` is the original size."""
+
+    kind: ClassVar[str] = "order"
+
+    order_id: int
+    coin: str
+    side: Side
+    size: Decimal
+    remaining: Decimal
+    price: Decimal
+    status: str  # the exchange's word: open, filled, canceled, marginCanceled, …
+    created_ms: int
+    order_type: str = ""
+    tif: str | None = None
+    reduce_only: bool = False
+    trigger_price: Decimal | None = None
+    trigger_condition: str = ""
+    is_position_tpsl: bool = False
+    cloid: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The order id."""
+        return str(self.order_id)
+
+    @property
+    def version(self) -> int:
+        """Status time; in one millisecond an ended order is newer than a triggered one, and that than an open one."""
+        return self.time_ms * 4 + {"open": 0, "triggered": 1}.get(self.status, 2)
+
+
+class Position(State, frozen=True, kw_only=True, gc=False, tag="position"):
+    """A perp position as the account state shows it. `size` is unsigned, 0 when closed."""
+
+    kind: ClassVar[str] = "position"
+
+    coin: str
+    side: PositionSide
+    size: Decimal
+    entry_price: Decimal | None = None
+    mark_price: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    unrealized_pnl: Decimal = ZERO
+    margin_used: Decimal = ZERO
+    leverage: int = 0
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    funding: Decimal = ZERO  # since open; + is received
+    is_open: bool = True
+    closed_ms: int | None = None
+    realized_pnl: Decimal | None = None  # net, of the last close
+
+    @property
+    def key(self) -> str:
+        """The coin."""
+        return self.coin

@@ -1,0 +1,45 @@
+"""The three kinds of statement that everything else is made of."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+Name = tuple[str, str, str]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
+    """One immutable statement, named by (kind, account, key)."""
+
+    kind: ClassVar[str] = ""
+
+    account: str = ""
+    time_ms: int
+
+    @property
+    def key(self) -> str:
+        """What tells this event from others of its kind and account; never empty for stored events."""
+        raise NotImplementedError(f"{type(self).__name__} has no key")
+
+    @property
+    def name(self) -> Name:
+        """(kind, account, key): two facts of one name are the same thing, two states of one name replace each other."""
+        return (self.kind, self.account, self.key)
+
+
+class Fact(Event, frozen=True, kw_only=True, gc=False):
+    """Happened once; its key leads with its time, and a second one of its name changes nothing."""
+
+
+class State(Event, frozen=True, kw_only=True, gc=False):
+    """Holds until a newer version of its name replaces it."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every newer statement of this name; an equal or smaller version changes nothing."""
+        return self.time_ms
+
+
+class Reading(Event, frozen=True, kw_only=True, gc=False):
+    """An observation of the exchange for derivers only; never stored, so it has no key."""

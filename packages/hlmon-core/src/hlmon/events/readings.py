@@ -1,0 +1,93 @@
+"""What derivers see and nobody stores: raw account states, prices, market trades."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+import msgspec
+
+from hlmon.events.account import ZERO, Side
+from hlmon.events.base import Reading
+
+
+class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One perp position inside an account state; `size` is signed."""
+
+    coin: str
+    size: Decimal
+    position_value: Decimal
+    entry_price: Decimal | None = None
+    unrealized_pnl: Decimal = ZERO
+    liquidation_price: Decimal | None = None
+    margin_used: Decimal = ZERO
+    leverage: int = 0
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    max_leverage: int = 0
+    funding: Decimal = ZERO  # since open; + is received
+
+
+class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An account's margin and positions on one perp dex ("" is the main one), in that dex's collateral token."""
+
+    dex: str
+    account_value: Decimal
+    cross_account_value: Decimal
+    notional: Decimal
+    margin_used: Decimal
+    cross_maintenance_margin: Decimal
+    withdrawable: Decimal
+    positions: tuple[PositionReading, ...]
+
+
+class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_state"):
+    """The whole perp state of an account over all dexes; comes about every 5 s."""
+
+    kind: ClassVar[str] = "account_state"
+
+    dexes: tuple[DexState, ...]
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One spot token. `hold` is what orders (and unified margin) hold of `total`; `entry_notional` is its cost."""
+
+    coin: str
+    total: Decimal
+    hold: Decimal = ZERO
+    entry_notional: Decimal = ZERO
+    borrowed: Decimal = ZERO
+
+
+class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
+    """All spot balances of an account."""
+
+    kind: ClassVar[str] = "spot_state"
+
+    balances: tuple[Balance, ...]
+
+
+class Prices(Reading, frozen=True, kw_only=True, gc=False, tag="prices"):
+    """The value of spot tokens in USDC, by the token's name; a token without a market is missing."""
+
+    kind: ClassVar[str] = "prices"
+
+    prices: dict[str, Decimal]
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """One market trade; `side` is the aggressor's."""
+
+    time_ms: int
+    side: Side
+    price: Decimal
+    size: Decimal
+    trade_id: int
+
+
+class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):
+    """Trades of one coin, oldest first, without the replay after subscribing; `time_ms` is the last one's."""
+
+    kind: ClassVar[str] = "trades"
+
+    coin: str
+    trades: tuple[Trade, ...]
