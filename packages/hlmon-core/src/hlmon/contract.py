@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from hlmon.events import Alert, Checkpoint, Event
+from hlmon.status import SourceStatus
 
 ENTRY_POINT_GROUP = "hlmon"
 
@@ -67,12 +68,22 @@ class Ingest(Protocol):
     def __call__(self, events: Iterable[Event], /) -> int:
         """Admit events and everything derived from them; returns how many were new. They are durable soon after."""
 
+    def states(self, kind: str, /) -> Sequence[Event]:
+        """The events of this kind that are held now, e.g. checkpoints to resume from."""
+
 
 class Source(Protocol):
     """Produces events."""
 
     async def run(self, ingest: Ingest, /) -> None:
         """Feed `ingest` until cancelled, or until a finite input ends."""
+
+
+class ReportsStatus(Protocol):
+    """A source that can say how it is; asked every few seconds from the event loop."""
+
+    def status(self) -> SourceStatus:
+        """The present state, as plain data."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,72 @@
+"""What a running monitor says of itself: plain data that it writes to the journal and other processes read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+ConnectionState = Literal["idle", "connecting", "live", "waiting"]
+
+
+class ConnectionStatus(msgspec.Struct, kw_only=True):
+    """The socket to the exchange. `waiting` is the pause before the next attempt, `idle` means nothing to watch."""
+
+    state: ConnectionState = "idle"
+    since_ms: int = 0
+    reconnects: int = 0
+    last_frame_ms: int = 0
+    reason: str = ""  # of the last disconnect
+
+
+class AccountStatus(msgspec.Struct, kw_only=True):
+    """One configured account. `resuming` means that its history is being read back; `last_seen_ms` is its heartbeat."""
+
+    address: str
+    label: str = ""
+    role: str = "unknown"
+    mode: str = "classic"
+    status: Literal["pending", "watched", "refused", "missing"] = "pending"
+    reason: str = ""
+    last_seen_ms: int = 0
+    resuming: bool = False
+
+
+class SourceStatus(msgspec.Struct, kw_only=True):
+    """What a source says of itself; `problems` are sentences for the user, empty when all is well."""
+
+    connection: ConnectionStatus = msgspec.field(default_factory=ConnectionStatus)
+    accounts: list[AccountStatus] = msgspec.field(default_factory=list)
+    coins: list[str] = msgspec.field(default_factory=list)
+    counters: dict[str, int] = msgspec.field(default_factory=dict)
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class FollowerStatus(msgspec.Struct, kw_only=True):
+    """One sink or notifier: how many events it is behind, when it last acked, and since when it has been failing."""
+
+    name: str
+    part: Literal["sink", "notifier"]
+    lag: int = 0
+    last_ack_ms: int = 0
+    failing_since_ms: int | None = None
+    error: str = ""
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """The whole monitor at `updated_ms` (this machine's clock, as are the other times here)."""
+
+    pid: int
+    version: str
+    started_ms: int
+    updated_ms: int
+    url: str = ""
+    sources: list[SourceStatus] = msgspec.field(default_factory=list)
+    followers: list[FollowerStatus] = msgspec.field(default_factory=list)
+    counters: dict[str, int] = msgspec.field(default_factory=dict)
+    problems: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is nothing that the user should look at."""
+        return not self.problems
