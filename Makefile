@@ -1,0 +1,47 @@
+# Everything runs in .venv; `make` says what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench picture lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: $(READY) ## make .venv with hlmon and everything to develop it
+
+$(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "hlmon needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+		$(patsubst %,-e %,$(wildcard packages/*))
+	@touch $(READY)
+
+run: $(READY) ## start the demo: a simulated exchange and the monitor on it (Ctrl-C stops it)
+	$(BIN)/hlmon demo
+
+check: $(READY) ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check ## every check and every test
+	$(BIN)/pytest
+
+bench: $(READY) ## measure speed, memory and idle cost; prints ratios and marks a missed aim
+	$(BIN)/python -m bench
+
+picture: $(READY) ## draw docs/images/demo.svg anew from a run of the demo
+	$(BIN)/python docs/images/demo_picture.py
+
+lock: $(READY) ## choose dependency versions anew and write constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --upgrade --group dev --no-emit-package hlmon-core --no-emit-package hlmon-sim \
+		--output-file constraints.txt pyproject.toml
+
+clean: ## remove what the other targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
