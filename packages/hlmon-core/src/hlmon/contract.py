@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -79,6 +79,7 @@ class Source(Protocol):
         """Feed `ingest` until cancelled, or until a finite input ends."""
 
 
+@runtime_checkable
 class ReportsStatus(Protocol):
     """A source that can say how it is; asked every few seconds from the event loop."""
 
