@@ -1,0 +1,224 @@
+"""Where sources put events: what is news is admitted, concluded from, and stored together with its conclusions."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from hlmon.contract import Deriver
+from hlmon.errors import JournalError
+from hlmon.events import STORED, Alert, Event, Reading, State, decode, encode
+from hlmon.ingest.admission import Admission
+from hlmon.journal import Journal
+
+MAX_DEPTH: Final = 8
+MAX_PENDING: Final = 2_000
+MAX_QUARANTINED: Final = 10_000
+SAVE_AFTER_MS: Final = 60_000
+SAVE_AFTER_EVENTS: Final = 10_000
+
+_LOG = logging.getLogger(__name__)
+
+
+class Ingest:
+    """Admits events and appends them to the journal, on one thread; every event goes with what was derived from it.
+
+    `schedule` is called with a function that writes what is pending, once until that function was called; without it
+    the caller sees to `flush`. At `max_pending` events they are written at once. A deriver that raises, or derives what
+    cannot be stored, loses that conclusion and nothing else; `failures` counts by its name. Quarantined frames beyond
+    the first 10,000 of a journal are only counted, in `quarantine_overflow`.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        derivers: Sequence[tuple[str, frozenset[str], Deriver]],
+        *,
+        schedule: Callable[[Callable[[], None]], None] | None = None,
+        max_pending: int = MAX_PENDING,
+    ) -> None:
+        self.failures: Counter[str] = Counter()
+        self.quarantine_overflow = 0
+        self._journal = journal
+        self._derivers = derivers
+        self._schedule = schedule
+        self._max_pending = max_pending
+        self._admit = Admission(journal)
+        self._quarantine_room = MAX_QUARANTINED - journal.count("quarantine")
+        self._wanted_by: defaultdict[str, list[tuple[str, Deriver]]] = defaultdict(list)
+        for name, kinds, deriver in derivers:
+            for kind in kinds:
+                self._wanted_by[kind].append((name, deriver))
+        self._scheduled = False
+        self._failed: set[tuple[str, str]] = set()
+        self._saves = _SaveTimes()
+
+    def __call__(self, events: Iterable[Event], /) -> int:
+        """Admit events in this order; they are durable after the next `flush`.
+
+        Returns how many of them were news: readings and what was derived do not count. Raises JournalError if the
+        journal could not be written; what is pending then stays so.
+        """
+        news = 0
+        try:
+            for event in events:
+                news += self._take(event, 0)
+                if len(self._admit.pending) >= self._max_pending:
+                    self.flush()
+        finally:
+            if self._admit.pending and not self._scheduled and self._schedule is not None:
+                self._scheduled = True
+                self._schedule(self._flush_as_scheduled)
+        return news
+
+    def states(self, kind: str, /) -> Sequence[Event]:
+        """The events of this kind that are held now; flushes first."""
+        self.flush()
+        return self._journal.states(kind)
+
+    def flush(self, *, final: bool = False) -> None:
+        """Append what is pending, with the derivers' memories when they are due or this is the `final` flush."""
+        events = list(self._admit.pending.values())
+        if not events and not final:
+            return
+        due = self._saves.are_due(events) or final
+        memories = self._dump_memories() if due else {}
+        self._append(events, memories)
+        self._admit.flushed()
+        self._saves.done(events, saved=due)
+
+    def rebuild(self) -> None:
+        """Give the derivers their memories back: as last saved, then the stored events after that. Call it first.
+
+        What they derive meanwhile is ignored, for it was stored at the time.
+        """
+        known_to = {name: self._load_memory(name, deriver) for name, _, deriver in self._derivers}
+        kinds = frozenset[str]().union(*(kinds for _, kinds, _ in self._derivers)) & STORED.keys()
+        seq = min(known_to.values(), default=0)
+        while entries := self._journal.read_after(seq, kinds=kinds) if kinds else []:
+            for seq, event in entries:
+                for name, deriver in self._wanted_by.get(event.kind, ()):
+                    if seq > known_to[name]:
+                        self._derive(name, deriver, event)
+
+    def _take(self, event: Event, depth: int) -> bool:
+        stored = not isinstance(event, Reading)
+        if stored and not (self._quarantine(event) if event.kind == "quarantine" else self._admit(event)):
+            return False
+        for name, deriver in self._wanted_by.get(event.kind, ()):
+            for derived in self._derive(name, deriver, event):
+                self._take_derived(name, derived, depth + 1)
+        return stored
+
+    def _take_derived(self, name: str, derived: Event, depth: int) -> None:
+        try:
+            if depth > MAX_DEPTH:
+                raise RecursionError(f"{derived.kind} is more than {MAX_DEPTH} conclusions away from what came in")
+            self._take(derived, depth)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+            self._fail(name, error)
+
+    def _quarantine(self, event: Event) -> bool:
+        if self._quarantine_room <= 0:
+            self.quarantine_overflow += 1
+            return False
+        news = self._admit(event)
+        self._quarantine_room -= news
+        return news
+
+    def _derive(self, name: str, deriver: Deriver, event: Event) -> list[Event]:
+        try:
+            derived = list(deriver(event))
+            for each in derived:
+                _check(each)
+        except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+            self._fail(name, error)
+            return []
+        return derived
+
+    def _fail(self, name: str, error: Exception) -> None:
+        self.failures[name] += 1
+        if (name, type(error).__name__) not in self._failed:
+            self._failed.add((name, type(error).__name__))
+            _LOG.error("deriver %s failed; further failures of this type are only counted", name, exc_info=error)
+
+    def _flush_as_scheduled(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def _append(self, events: list[Event], memories: dict[str, bytes]) -> None:
+        try:
+            self._journal.append(events, memories)
+        except (TypeError, ValueError, OverflowError):
+            self._journal.append([event for event in events if self._is_writable(event)], memories)
+
+    def _is_writable(self, event: Event) -> bool:
+        try:
+            encode(event)
+            event.time_ms.to_bytes(8, "big", signed=True)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._fail(f"kind {event.kind}", error)
+            return False
+        return True
+
+    def _dump_memories(self) -> dict[str, bytes]:
+        memories = {}
+        for name, _, deriver in self._derivers:
+            dump_memory = getattr(deriver, "dump_memory", None)
+            if dump_memory is not None:
+                try:
+                    memories[name] = bytes(dump_memory())
+                except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+                    self._fail(name, error)
+        return memories
+
+    def _load_memory(self, name: str, deriver: Deriver) -> int:
+        load_memory = getattr(deriver, "load_memory", None)
+        saved = self._journal.memory(name)
+        if load_memory is None or saved is None:
+            return 0
+        seq, memory = saved
+        try:
+            load_memory(memory)
+        except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+            _LOG.warning(
+                "deriver %s cannot read its saved memory (%s); it is rebuilt from all stored events", name, error
+            )
+            return 0
+        return seq
+
+
+def _check(derived: Event) -> None:
+    if type(derived) is STORED.get(derived.kind):
+        if isinstance(derived, Alert):  # rules have many authors, and an alert that nobody can read back is lost
+            decode(derived.kind, encode(derived))
+        if isinstance(derived.time_ms, int) and (not isinstance(derived, State) or isinstance(derived.version, int)):
+            return
+        raise TypeError(f"{type(derived).__name__} has no time or version that is a whole number")
+    if not isinstance(derived, Reading):
+        raise TypeError(f"{type(derived).__name__} is not an event that can be stored")
+
+
+class _SaveTimes:
+    """When derivers' memories are due: after a minute of the events' time, or many events."""
+
+    def __init__(self) -> None:
+        self._saved_ms: int | None = None
+        self._newest_ms = 0
+        self._events = 0
+
+    def are_due(self, events: Sequence[Event]) -> bool:
+        self._newest_ms = max(self._newest_ms, max((event.time_ms for event in events), default=0))
+        if self._saved_ms is None:
+            self._saved_ms = self._newest_ms
+        elapsed_ms = self._newest_ms - self._saved_ms
+        return elapsed_ms >= SAVE_AFTER_MS or self._events + len(events) >= SAVE_AFTER_EVENTS
+
+    def done(self, events: Sequence[Event], *, saved: bool) -> None:
+        self._events += len(events)
+        if saved:
+            self._saved_ms, self._events = self._newest_ms, 0

@@ -1,0 +1,126 @@
+"""What is news: known facts and older states fall out here, mostly without asking the journal; the rest waits here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hlmon.events import Event, Name, State
+from hlmon.journal import Journal
+
+RECENT_NAMES: Final = 5_000
+
+
+class Admission:
+    """Remembers what it let through and what is stored, so that nothing passes twice, and holds what is not stored yet.
+
+    A fact that is later than every known fact of its kind and account is new without a look-up. What is known when
+    the program starts is a single time: the journal's `newest_ms`, which no stored event exceeds. So after a restart
+    only facts up to that moment are looked up, and no index on the times of fills is needed.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.pending: dict[int | Name, Event] = {}  # in order of arrival; facts by number, states by name
+        self._journal = journal
+        self._stored_to_ms = journal.newest_ms()
+        self._moments: dict[tuple[str, str], _Moment] = {}  # as many as there are kinds and accounts
+        self._facts = 0
+        self._named_facts = 0
+        self._pending_names: set[Name] = set()
+        self._recent_facts = _Recent(RECENT_NAMES)
+        self._recent_states = _Recent(RECENT_NAMES)
+
+    def __call__(self, event: Event) -> bool:
+        """Whether this fact or state is news; if so it is pending now, in place of an older state of its name."""
+        if isinstance(event, State):
+            return self._is_newer(event)
+        moment = self._moments.get((event.kind, event.account))
+        if moment is None:
+            if event.time_ms > self._stored_to_ms:
+                self._moments[(event.kind, event.account)] = _Moment(event)
+            elif self._is_known(event):
+                return False
+        elif event.time_ms > moment.time_ms:
+            moment.time_ms, moment.first, moment.keys = event.time_ms, event, None
+        elif moment.has(event) if event.time_ms == moment.time_ms else self._is_known(event):
+            return False
+        self._facts += 1
+        self.pending[self._facts] = event
+        return True
+
+    def flushed(self) -> None:
+        """Everything pending is in the journal now."""
+        for fact in self._pending_names:
+            self._recent_facts.put(fact, 0)
+        for name, event in self.pending.items():
+            if isinstance(event, State) and not isinstance(name, int):
+                self._recent_states.put(name, event.version)
+        self.pending.clear()
+        self._pending_names.clear()
+        self._named_facts = self._facts
+
+    def _is_known(self, fact: Event) -> bool:
+        # Most facts never meet one that is not later than they are: names are made when the first such comes.
+        while self._named_facts < self._facts:
+            self._named_facts += 1
+            self._pending_names.add(self.pending[self._named_facts].name)
+        name = fact.name
+        if name in self._pending_names or self._recent_facts.get(name) is not None:
+            return True
+        if self._journal.contains(name):
+            self._recent_facts.put(name, 0)
+            return True
+        return False
+
+    def _is_newer(self, state: State) -> bool:
+        name = state.name
+        held = self.pending.get(name)
+        known = held.version if isinstance(held, State) else self._recent_states.get(name)
+        if known is None:
+            known = self._journal.version(name)
+            if known is not None:
+                self._recent_states.put(name, known)
+        if known is not None and state.version <= known:
+            return False
+        self.pending.pop(name, None)
+        self.pending[name] = state
+        return True
+
+
+class _Moment:
+    """The latest time of one kind and account, and the keys of all its facts: exact, so no look-up is needed there."""
+
+    __slots__ = ("first", "keys", "time_ms")
+
+    def __init__(self, first: Event) -> None:
+        self.time_ms = first.time_ms
+        self.first = first
+        self.keys: set[str] | None = None
+
+    def has(self, event: Event) -> bool:
+        """Whether the key of an event of this time was seen; now it was."""
+        keys = self.keys
+        if keys is None:
+            keys = self.keys = {self.first.key}
+        key = event.key
+        if key in keys:
+            return True
+        keys.add(key)
+        return False
+
+
+class _Recent:
+    """The last names put in, at least `size` and at most twice as many."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: dict[Name, int] = {}
+        self._old: dict[Name, int] = {}
+
+    def get(self, name: Name) -> int | None:
+        value = self._young.get(name)
+        return self._old.get(name) if value is None else value
+
+    def put(self, name: Name, value: int) -> None:
+        if len(self._young) >= self._size:
+            self._old, self._young = self._young, {}
+        self._young[name] = value

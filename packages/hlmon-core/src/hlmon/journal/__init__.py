@@ -1,0 +1,268 @@
+"""The journal: an embedded SQLite log of everything that happened, which all followers read at their own pace.
+
+It is a compacted log. A fact takes the next sequence number once and for all. A state takes the next number too, and
+the row of the state that it replaces goes; so a follower sees the latest of every state and every fact, in the order in
+which they became known.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Self
+
+import msgspec
+
+from hlmon.events import STORED, Event, Fact, Name
+from hlmon.journal.file import JournalFile
+from hlmon.journal.rows import BY_NAME, decoded, version_in, without_old_states
+
+NEWEST_STEP_MS: Final = 60_000
+PRUNE_ROWS: Final = 5_000
+PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issubclass(cls, Fact)] + ["cvd"])
+"""What a retention period applies to, together with orders that have ended."""
+
+_ENCODER = msgspec.json.Encoder()
+_NO_MEMORIES: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+_INSERT = (
+    "INSERT INTO events (seq, kind, account, key, time_ms, body) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (key, kind, account) DO NOTHING"
+)
+_AFTER = """SELECT seq, kind, body FROM events
+    WHERE seq > ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) ORDER BY seq LIMIT ?3"""
+_LAST_SEQ = """max(
+    (SELECT COALESCE(max(seq), 0) FROM events),
+    (SELECT COALESCE(max(seq), 0) FROM cursors),
+    (SELECT COALESCE(max(seq), 0) FROM memories),
+    (SELECT COALESCE(max(value), 0) FROM marks WHERE name = 'last_seq'))"""
+# Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
+# an older one belongs to a deriver that is no longer used).
+_PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
+    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order' AND json_extract(body, '$.status') <> 'open'))
+    AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories) ORDER BY seq LIMIT ?5"""
+_SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
+_SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
+
+
+class Entry(NamedTuple):
+    """An event and its place in the journal."""
+
+    seq: int
+    event: Event
+
+
+class Journal:
+    """One journal file. Every method may be called from any thread; all but `close` raise JournalError.
+
+    What `append` and `ack` have returned for survives the death of the process; a power cut may take the last moments,
+    never the order or the file. Sequence numbers only grow and none is given twice.
+    """
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+        self._appending = threading.Lock()  # held until `_last_seq` says what was committed
+        self._grown = threading.Condition()
+        self._closed = False
+        self._last_seq = self._stored_last_seq()
+        self._newest_ms = self.newest_ms()
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open the journal, creating or migrating it first unless `read_only`.
+
+        Only one process may have it open for writing; others may read meanwhile. Raises JournalError for a file that
+        cannot be used as it is, and leaves that file untouched.
+        """
+        file = JournalFile.open(path, read_only=read_only)
+        try:
+            return cls(file)
+        except BaseException:
+            file.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._file.path
+
+    def close(self) -> None:
+        """Close every connection and give the lock back; waiting threads wake. A second call does nothing."""
+        with self._grown:
+            self._closed = True
+            self._grown.notify_all()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, events: Sequence[Event], memories: Mapping[str, bytes] = _NO_MEMORIES) -> int:
+        """Store events in this order, and derivers' memories that cover them, in one transaction.
+
+        A fact whose name is stored changes nothing, nor does a state whose version is not larger than the stored one;
+        of several states of one name only the newest is written. Returns how many rows are new or replaced another.
+        An event that cannot be encoded raises TypeError, ValueError or OverflowError. On any error nothing is stored.
+        """
+        with self._appending:
+            written, last_seq = self._append(events, memories)
+            with self._grown:
+                self._last_seq = last_seq
+                self._grown.notify_all()
+        return written
+
+    def _append(self, events: Sequence[Event], memories: Mapping[str, bytes]) -> tuple[int, int]:
+        with self._file.transaction() as connection:
+            events, superseded = without_old_states(connection, events)
+            # All at once: half the time of encoding one by one. A line of JSON holds no line break.
+            bodies = _ENCODER.encode_lines(events).decode().split("\n")
+            rows = [
+                (seq, event.kind, event.account, event.key, event.time_ms, body)
+                for seq, event, body in zip(count(self._last_seq + 1), events, bodies, strict=False)
+            ]
+            connection.executemany("DELETE FROM events WHERE seq = ?", superseded)
+            written = connection.executemany(_INSERT, rows).rowcount if rows else 0
+            last_seq = self._last_seq + len(rows)
+            if written < len(rows):  # numbers of rows that fell out stay free, so that the last one is a row's
+                (found,) = connection.execute("SELECT COALESCE(max(seq), 0) FROM events").fetchone()
+                last_seq = max(self._last_seq, found)
+            newest_ms = self._raise_newest(connection, rows)
+            connection.executemany(
+                "INSERT OR REPLACE INTO memories (name, seq, body) VALUES (?, ?, ?)",
+                [(name, last_seq, memory) for name, memory in memories.items()],
+            )
+        self._newest_ms = newest_ms
+        return written, last_seq
+
+    def _raise_newest(self, connection: sqlite3.Connection, rows: Sequence[tuple[int, str, str, str, int, str]]) -> int:
+        newest_ms = max((row[4] for row in rows), default=self._newest_ms)
+        if newest_ms <= self._newest_ms:
+            return self._newest_ms
+        # Written a step ahead: a bound serves as well as the time itself, and costs no page in most transactions.
+        newest_ms += NEWEST_STEP_MS
+        connection.execute(_SAVE_MARK, ("newest_ms", newest_ms))
+        return newest_ms
+
+    def newest_ms(self) -> int:
+        """No stored event is later than this; the latest may be up to a minute earlier."""
+        rows = self._file.read("SELECT value FROM marks WHERE name = 'newest_ms'")
+        return int(rows[0][0]) if rows else 0
+
+    def contains(self, name: Name) -> bool:
+        """Whether an event of this name is stored."""
+        return bool(self._file.read(f"SELECT 1 {BY_NAME}", name))
+
+    def version(self, name: Name) -> int | None:
+        """The version of the stored state of this name; None if there is none that this hlmon understands."""
+        rows = self._file.read(f"SELECT body {BY_NAME}", name)
+        return version_in(name[0], rows[0][0]) if rows else None
+
+    def read_after(self, seq: int, *, kinds: Collection[str] | None = None, limit: int = 1000) -> list[Entry]:
+        """The entries after `seq`, ascending; fewer than `limit` means that there were no more of these kinds.
+
+        A row that this hlmon cannot decode (from a plugin that is gone, say) is left out, with a warning.
+        """
+        wanted_kinds = None if kinds is None else json.dumps(list(kinds))
+        entries: list[Entry] = []
+        while len(entries) < limit:
+            wanted = limit - len(entries)
+            rows = self._file.read(_AFTER, (seq, wanted_kinds, wanted))
+            entries.extend(Entry(row[0], event) for row in rows if (event := decoded(*row)) is not None)
+            if len(rows) < wanted:
+                break
+            seq = rows[-1][0]
+        return entries
+
+    def last_seq(self) -> int:
+        """The largest sequence number given so far, 0 in an empty journal."""
+        return self._stored_last_seq() if self._file.read_only else self._last_seq
+
+    def wait_beyond(self, seq: int, timeout: float) -> bool:
+        """Wait until `last_seq` is larger than `seq`, at most `timeout` seconds or until `close`; whether it is.
+
+        A journal opened read-only is not told what another process appends: it looks again when the time is over.
+        """
+        with self._grown:
+            self._grown.wait_for(lambda: self._closed or self._last_seq > seq, timeout)
+        return not self._closed and self.last_seq() > seq
+
+    def cursor(self, name: str) -> int:
+        """The sequence number up to which this follower has acked, 0 if it never did."""
+        return self.cursors().get(name, 0)
+
+    def cursors(self) -> dict[str, int]:
+        """Every follower's cursor."""
+        return dict(self._file.read("SELECT name, seq FROM cursors"))
+
+    def ack(self, name: str, seq: int) -> None:
+        """Move this follower's cursor to `seq`; it never moves back."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "INSERT INTO cursors (name, seq) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
+                (name, seq),
+            )
+
+    def states(self, kind: str, account: str | None = None) -> list[Event]:
+        """The stored events of this kind (of this account), in the order of the journal."""
+        rows = self._file.read(
+            f"SELECT seq, kind, body {_of_kind(kind)} AND (?2 IS NULL OR account = ?2) ORDER BY seq", (kind, account)
+        )
+        return [event for row in rows if (event := decoded(*row)) is not None]
+
+    def count(self, kind: str) -> int:
+        """How many events of this kind are stored."""
+        return int(self._file.read(f"SELECT count(*) {_of_kind(kind)}", (kind,))[0][0])
+
+    def memory(self, name: str) -> tuple[int, bytes] | None:
+        """A deriver's memory as last saved, after the sequence number up to which it knows the events."""
+        rows = self._file.read("SELECT seq, body FROM memories WHERE name = ?", (name,))
+        return rows[0] if rows else None
+
+    def put_status(self, body: bytes) -> None:
+        """Keep what the running monitor says of itself, in place of what it said before."""
+        with self._file.transaction() as connection:
+            connection.execute(_SAVE_MARK, ("status", body))
+
+    def status(self) -> bytes | None:
+        """What `put_status` was last given."""
+        rows = self._file.read("SELECT value FROM marks WHERE name = 'status'")
+        return rows[0][0] if rows else None
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of any SQL that only reads, on the views."""
+        return self._file.read(sql, parameters)
+
+    def prune(self, before_ms: int, followers: Collection[str] = ()) -> int:
+        """Delete what is older than that and over (facts, CVD buckets, ended orders), once `followers` have acked it.
+
+        Other states stay, whatever their age. It works in small transactions, so that appending goes on meanwhile.
+        Returns how many events went.
+        """
+        pruned = seq = 0
+        cursors = self.cursors()
+        passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
+        while True:
+            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS))
+            with self._file.transaction() as connection:
+                connection.execute(_SAVE_LAST_SEQ)
+                connection.executemany("DELETE FROM events WHERE seq = ?", found)
+            pruned += len(found)
+            if len(found) < PRUNE_ROWS:
+                return pruned
+            (seq,) = found[-1]
+
+    def _stored_last_seq(self) -> int:
+        return int(self._file.read(f"SELECT {_LAST_SEQ}")[0][0])
+
+
+def _of_kind(kind: str) -> str:
+    # Only with this condition is the index of the kinds other than fills used.
+    return "FROM events WHERE kind = ?1" if kind == "fill" else "FROM events WHERE kind = ?1 AND kind <> 'fill'"

@@ -1,0 +1,54 @@
+"""Rows of the journal's table and the events in them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from hlmon.errors import HlmonError
+from hlmon.events import Event, Name, State, decode
+
+BY_NAME: Final = "FROM events WHERE kind = ? AND account = ? AND key = ?"
+
+_LOG = logging.getLogger(__name__)
+
+
+def without_old_states(
+    connection: sqlite3.Connection, events: Sequence[Event]
+) -> tuple[Sequence[Event], list[tuple[int]]]:
+    """The events without states that are no news, each state once, and the numbers of the rows that they replace."""
+    newest: dict[Name, State] = {}
+    for event in events:
+        if isinstance(event, State):
+            other = newest.get(event.name)
+            if other is None or event.version > other.version:
+                newest[event.name] = event
+    if not newest:
+        return events, []
+    superseded: list[tuple[int]] = []
+    for name, state in list(newest.items()):
+        for seq, body in connection.execute(f"SELECT seq, body {BY_NAME}", name):
+            version = version_in(name[0], body)
+            if version is None or state.version > version:
+                superseded.append((seq,))
+            else:
+                del newest[name]
+    wanted = [event for event in events if not isinstance(event, State) or newest.get(event.name) is event]
+    return wanted, superseded
+
+
+def decoded(seq: int, kind: str, body: str) -> Event | None:
+    """The event in a row; None, with a warning, if this hlmon does not understand it."""
+    try:
+        return decode(kind, body)
+    except HlmonError as error:
+        _LOG.warning("journal entry %d cannot be read and is left out: %s", seq, error)
+        return None
+
+
+def version_in(kind: str, body: str) -> int | None:
+    """The version of the state in a row."""
+    event = decoded(0, kind, body)
+    return event.version if isinstance(event, State) else None

@@ -1,0 +1,166 @@
+"""What derivers are given, what becomes of what they derive, and what a broken one cannot do."""
+
+from __future__ import annotations
+
+import pytest
+
+from hlmon.errors import JournalError
+from hlmon.events import Reading
+from hlmon.ingest import Ingest
+from hlmon.journal import Journal
+from hlmon.testing.builders import (
+    make_account_state,
+    make_alert,
+    make_fill,
+    make_order,
+    make_position,
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "hlmon.db"
+
+
+@pytest.fixture
+def journal(path):
+    with Journal.open(path) as journal:
+        yield journal
+
+
+def events_in(journal):
+    return [entry.event for entry in journal.read_after(0)]
+
+
+def fill_at(time_ms, **changes):
+    return make_fill(**{"time_ms": time_ms, "trade_id": 1, "order_id": 1} | changes)
+
+
+class Appends:
+    """Stands before a journal and counts what is asked of it."""
+
+    def __init__(self, journal):
+        self.journal = journal
+        self.appended = []
+        self.lookups = 0
+
+    def __getattr__(self, name):
+        return getattr(self.journal, name)
+
+    def append(self, events, memories=None):
+        self.appended.append(list(events))
+        return self.journal.append(events, memories or {})
+
+    def contains(self, name):
+        self.lookups += 1
+        return self.journal.contains(name)
+
+    def version(self, name):
+        self.lookups += 1
+        return self.journal.version(name)
+
+
+def test_readings_reach_derivers_every_time_and_are_never_stored(journal):
+    seen = []
+    ingest = Ingest(journal, [("d", frozenset({"account_state"}), lambda event: seen.append(event) or [])])
+    state = make_account_state()
+    assert ingest([state, state]) == 0
+    ingest.flush()
+    assert seen == [state, state]
+    assert events_in(journal) == []
+
+
+def test_a_deriver_sees_each_new_event_of_its_kinds_once(journal):
+    seen = []
+    ingest = Ingest(journal, [("d", frozenset({"fill"}), lambda event: seen.append(event) or [])])
+    fill = make_fill()
+    ingest([fill, make_order(), fill])
+    ingest.flush()
+    ingest([fill])
+    assert seen == [fill]
+
+
+def test_what_is_derived_follows_its_cause_and_goes_on_to_other_derivers(journal):
+    def closes(event):
+        return [make_position(coin=event.coin, time_ms=event.time_ms)]
+
+    def rule(event):
+        return [make_alert(subject=event.coin, time_ms=event.time_ms)]
+
+    derivers = [("rule", frozenset({"position"}), rule), ("closes", frozenset({"fill"}), closes)]
+    counted = Appends(journal)
+    ingest = Ingest(counted, derivers, max_pending=1)
+    assert ingest([make_fill(), make_fill()]) == 2
+    assert [[event.kind for event in events] for events in counted.appended] == [["fill", "position", "alert"]] * 2
+
+
+def test_a_circle_of_derivers_ends_and_is_reported(journal, caplog):
+    ingest = Ingest(journal, [("circle", frozenset({"fill"}), lambda event: [fill_at(event.time_ms + 1)])])
+    ingest([fill_at(1)])
+    ingest.flush()
+    assert [event.time_ms for event in events_in(journal)] == list(range(1, 10))
+    assert ingest.failures == {"circle": 1}
+    assert "circle" in caplog.text
+
+
+def broken(event):
+    raise ZeroDivisionError("broken")
+
+
+def test_a_deriver_that_raises_stops_neither_its_event_nor_the_others(journal, caplog):
+    kinds = frozenset({"fill"})
+    alert = make_alert()
+    ingest = Ingest(journal, [("broken", kinds, broken), ("fine", kinds, lambda event: [alert])])
+    fills = [make_fill(), make_fill()]
+    assert ingest(fills) == 2
+    ingest.flush()
+    assert events_in(journal) == [fills[0], alert, fills[1]]
+    assert ingest.failures == {"broken": 2}
+    assert len(caplog.records) == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+class Unheard(Reading, frozen=True, kw_only=True, tag="unheard"):
+    """A reading of a plugin's own."""
+
+    kind = "unheard"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        ["text"],
+        [make_alert(time_ms="noon")],
+        [make_alert(title=None)],
+        [make_alert(labels={"a": object()})],
+        [make_position(time_ms="noon")],
+        [make_order(status=[])],
+        [make_position(coin="\ud800")],
+    ],
+)
+def test_what_no_reader_could_decode_is_not_taken_from_a_deriver(journal, wrong):
+    ingest = Ingest(journal, [("wrong", frozenset({"fill"}), lambda event: wrong)])
+    fill = make_fill()
+    assert ingest([fill]) == 1
+    ingest.flush()
+    assert events_in(journal) == [fill]
+    assert sum(ingest.failures.values()) == 1
+
+
+def test_a_deriver_may_derive_readings_of_its_own(journal):
+    heard = []
+    derivers = [
+        ("a", frozenset({"fill"}), lambda event: [Unheard(time_ms=1)]),
+        ("b", frozenset({"unheard"}), lambda event: heard.append(event) or []),
+    ]
+    Ingest(journal, derivers)([make_fill()])
+    assert heard == [Unheard(time_ms=1)]
+
+
+def test_an_error_of_the_journal_is_no_failure_of_a_deriver(journal, monkeypatch):
+    ingest = Ingest(journal, [("d", frozenset({"fill"}), lambda event: [make_position()])])
+    monkeypatch.setattr(Journal, "version", lambda *_: (_ for _ in ()).throw(JournalError("gone")))
+    with pytest.raises(JournalError, match="gone"):
+        ingest([make_fill()])
+    assert not ingest.failures

@@ -1,0 +1,110 @@
+"""Threads and processes that use one journal at the same time."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from hlmon.errors import JournalError
+from hlmon.journal import Journal
+from hlmon.testing import builders
+from hlmon.testing.builders import make_fill
+
+make_position = partial(builders.make_position, coin="ETH")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "hlmon.db"
+
+
+@pytest.fixture
+def journal(path):
+    with Journal.open(path) as journal:
+        yield journal
+
+
+def test_a_waiting_follower_wakes_when_something_is_appended(journal):
+    woken = []
+    waiter = threading.Thread(target=lambda: woken.append(journal.wait_beyond(0, timeout=60)))
+    waiter.start()
+    journal.append([make_fill()])
+    waiter.join(10)
+    assert woken == [True]
+    assert journal.wait_beyond(0, timeout=60)
+    assert not journal.wait_beyond(1, timeout=0)
+
+
+def test_closing_wakes_the_waiting_and_is_harmless_twice(path):
+    journal = Journal.open(path)
+    woken = []
+    waiter = threading.Thread(target=lambda: woken.append(journal.wait_beyond(0, timeout=60)))
+    waiter.start()
+    journal.close()
+    waiter.join(10)
+    journal.close()
+    assert woken == [False]
+    with pytest.raises(JournalError, match="closed"):
+        journal.append([make_fill()])
+    with pytest.raises(JournalError, match="closed"):
+        journal.read_after(0)
+
+
+def test_a_follower_thread_reads_and_acks_while_events_are_appended(journal):
+    seen = []
+
+    def follow():
+        while len(seen) < 200 and journal.wait_beyond(len(seen), timeout=60):
+            seen.extend(journal.read_after(len(seen), limit=7))
+            journal.ack("sink", len(seen))
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    fills = [make_fill() for _ in range(200)]
+    for fill in fills:
+        journal.append([fill])
+    follower.join(20)
+    assert [entry.event for entry in seen] == fills
+    assert journal.cursor("sink") == 200
+
+
+def test_an_append_waits_for_the_numbers_of_the_one_before_it(journal):
+    appends = [threading.Thread(target=journal.append, args=([make_fill()],)) for _ in range(2)]
+    with journal._grown:  # the first stops between its commit and the news of it
+        appends[0].start()
+        while journal.count("fill") == 0:
+            pass
+        appends[1].start()
+        appends[1].join(0.1)
+    for append in appends:
+        append.join(10)
+    assert journal.count("fill") == 2
+
+
+def test_several_threads_may_append_at_once(journal):
+    bursts = [[[make_fill(), make_position(coin=f"C{n}")] for n in range(100)] for _ in range(4)]
+
+    def append_all(mine):
+        for events in mine:
+            journal.append(events)
+
+    threads = [threading.Thread(target=append_all, args=(mine,)) for mine in bursts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (journal.count("fill"), journal.count("position")) == (400, 100)
+    assert journal.last_seq() >= 500
+
+
+def test_a_reader_can_open_the_journal_while_it_is_written(path, journal):
+    journal.append([make_fill()])
+    with Journal.open(path, read_only=True) as reader:
+        assert reader.last_seq() == 1
+        journal.append([make_fill()])
+        assert (reader.last_seq(), len(reader.read_after(0))) == (2, 2)
+        assert reader.wait_beyond(1, timeout=0)
+        with pytest.raises(JournalError, match="reading only"):
+            reader.append([make_fill()])
