@@ -1,0 +1,152 @@
+"""One watched account: what it is, which of its streams are in place, and how far they are stored."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hlmon.events import AccountInfo, AccountMode, Checkpoint, Role, SpotState
+from hlmon.hyperliquid.frames import Events
+from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery, Surroundings
+from hlmon.hyperliquid.requests import HISTORY_REQUESTS
+from hlmon.hyperliquid.stored import Stored
+from hlmon.status import AccountStatus
+
+HEARTBEAT = "allDexsClearinghouseState"
+"""Comes about every 5 s, even when nothing happens."""
+
+STREAMS = (
+    "userFills",
+    "userTwapSliceFills",
+    "userFundings",
+    HEARTBEAT,
+    "userNonFundingLedgerUpdates",
+    "userHistoricalOrders",
+    "spotState",
+)
+"""In the order of subscribing: what is held while history is read comes first."""
+
+DAY_MS = 86_400_000
+
+
+class Account:
+    """An address of the config, or the master behind one."""
+
+    def __init__(self, address: str, label: str = "") -> None:
+        self.address = address
+        self.label = label
+        self.role: Role = "unknown"
+        self.mode: AccountMode = "classic"
+        self.master = ""
+        self.warning = ""  # about the address itself
+        self.refusal = ""  # why the exchange does not let it be watched
+        self.role_known_ms = 0
+        self.acked: set[str] = set()
+        self.blocked: dict[str, float] = {}  # stream -> not to be asked for before
+        self.last_seen = 0.0
+        self.silences = 0
+        self.holds_tokens = False
+        self.recovery: Recovery | None = None
+        self._heartbeat_ms = 0
+        self._history = History({}, {})
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def watchable(self) -> bool:
+        """Whether there is anything to subscribe to: an agent and an unknown address have no streams."""
+        return self.role not in {"agent", "missing"}
+
+    @property
+    def watched(self) -> bool:
+        """Whether every stream is in place."""
+        return len(self.acked) == len(STREAMS)
+
+    def receive(self, frame: Events, around: Surroundings) -> None:
+        """A frame of one of this account's streams."""
+        if frame.stream == HEARTBEAT:
+            self._beat(frame.newest_ms or 0, around.clock.now())
+        elif frame.stream == "spotState":
+            self.holds_tokens = any(
+                balance.total and balance.coin != "USDC"
+                for state in frame.events
+                if isinstance(state, SpotState)
+                for balance in state.balances
+            )
+        if self.recovery is None:
+            around.ingest(frame.events)
+        else:
+            self.recovery.take(frame)
+
+    def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
+        """A subscription begins: from now on its events wait for those before them."""
+        self.last_seen = around.clock.now()
+        self.blocked.clear()
+        self.recovery = Recovery(self.address, self._history, around)
+        self._task = tasks.create_task(self._recover(self.recovery))
+
+    def interrupt(self) -> list[Checkpoint]:
+        """The streams ended here; what they missed is read back when they come again."""
+        if self._task is not None:
+            self._task.cancel()
+        checkpoints = self.checkpoints()
+        self.acked.clear()
+        self.recovery, self._task = None, None
+        return checkpoints
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """How far each stream is stored: up to the last heartbeat where nothing before it is missing."""
+        complete_ms = self._history.complete_ms
+        for stream in self.acked & HISTORY_REQUESTS.keys():
+            if self.recovery is None or self.recovery.completed(stream):
+                complete_ms[stream] = max(complete_ms.get(stream, 0), self._heartbeat_ms)
+        return [Checkpoint(account=self.address, stream=name, time_ms=at) for name, at in complete_ms.items() if at]
+
+    def recall(self, stored: Stored) -> None:
+        """Take over what is stored of this account."""
+        for info in stored.infos:
+            if info.account == self.address:
+                self.role, self.mode, self.master = info.role, info.mode, info.master
+                self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
+        for point in stored.checkpoints:
+            if point.account == self.address:
+                self._history.complete_ms[point.stream] = point.time_ms
+        for gap in stored.gaps:
+            if gap.account == self.address and gap.reason == NOT_READ_YET and not gap.healed:
+                self._history.stated[gap.stream] = gap
+
+    def info(self, time_ms: int) -> AccountInfo:
+        """What is known of this account, as a state to store."""
+        return AccountInfo(
+            account=self.address,
+            time_ms=time_ms,
+            role=self.role,
+            mode=self.mode,
+            master=self.master,
+            status="missing" if self.role == "missing" else "refused" if self.refusal else "watched",
+            reason=self.refusal or self.warning,
+        )
+
+    def status(self, last_seen_ms: int) -> AccountStatus:
+        """The present state for the user."""
+        pending = self.watchable and not self.watched and not self.refusal
+        return AccountStatus(
+            address=self.address,
+            label=self.label,
+            role=self.role,
+            mode=self.mode,
+            status="pending" if pending else self.info(0).status,
+            reason=self.refusal or self.warning,
+            last_seen_ms=last_seen_ms,
+            resuming=self.recovery is not None,
+        )
+
+    def _beat(self, time_ms: int, now: float) -> None:
+        self.last_seen = now
+        self.silences = 0
+        self._heartbeat_ms = max(self._heartbeat_ms, time_ms)
+        if self.recovery is not None:
+            self.recovery.seen(time_ms)
+
+    async def _recover(self, recovery: Recovery) -> None:
+        await recovery.run()
+        if self.recovery is recovery:
+            self.recovery = None

@@ -1,0 +1,123 @@
+"""Rows of fills and trades to events: the hot path."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final
+
+from hlmon.errors import WireError
+from hlmon.events import Fill, Liquidation, MarketTrades, Side, Trade, is_perp
+from hlmon.hyperliquid import wire
+
+SIDES: Final[dict[wire.Side, Side]] = {"B": "buy", "A": "sell"}
+
+_time_ms = attrgetter("time_ms")
+
+
+def fills_from(account: str, rows: Sequence[wire.Fill]) -> list[Fill]:
+    """The fills of one account, oldest first; rows of one millisecond keep their order."""
+    twins = _self_trades(rows)
+    fills = [_fill(account, row, row.twap_id, index in twins) for index, row in enumerate(rows)]
+    fills.sort(key=_time_ms)
+    return fills
+
+
+def twap_fills_from(account: str, slices: Sequence[wire.TwapSliceFill]) -> list[Fill]:
+    """The fills of TWAP orders, oldest first; rows of one millisecond keep their order."""
+    twins = _self_trades([row.fill for row in slices])
+    fills = [_fill(account, row.fill, row.twap_id, index in twins) for index, row in enumerate(slices)]
+    fills.sort(key=_time_ms)
+    return fills
+
+
+def trades_from(rows: Sequence[wire.Trade]) -> list[MarketTrades]:
+    """One reading per coin (a frame has one), its trades oldest first."""
+    by_coin: dict[str, list[Trade]] = {}
+    for row in rows:
+        price, size = row.px, row.sz
+        if not (price.is_finite() and size.is_finite()):
+            raise WireError(f"a trade with a number that is none: {row}")
+        trade = Trade(row.time, SIDES[row.side], price, size, row.tid)
+        if (trades := by_coin.get(row.coin)) is None:
+            by_coin[row.coin] = [trade]
+        else:
+            trades.append(trade)
+    return [_market_trades(coin, trades) for coin, trades in by_coin.items()]
+
+
+def _market_trades(coin: str, trades: list[Trade]) -> MarketTrades:
+    trades.sort(key=_time_ms)
+    return MarketTrades(time_ms=trades[-1].time_ms, coin=coin, trades=tuple(trades))
+
+
+def _fill(account: str, row: wire.Fill, twap_id: int | None, self_trade: bool) -> Fill:
+    coin, side = row.coin, SIDES[row.side]
+    price, size, pnl, fee = row.px, row.sz, row.closed_pnl, row.fee
+    start, builder_fee = row.start_position, row.builder_fee
+    if not (
+        price.is_finite()
+        and size.is_finite()
+        and pnl.is_finite()
+        and fee.is_finite()
+        and (start is None or start.is_finite())
+        and (builder_fee is None or builder_fee.is_finite())
+    ):
+        raise WireError(f"a fill with a number that is none: {row}")
+    return Fill(
+        account=account,
+        time_ms=row.time,
+        coin=coin,
+        side=side,
+        price=price,
+        size=size,
+        direction=row.dir,
+        start_position=start,
+        closed_pnl=pnl,
+        fee=fee,
+        fee_token=row.fee_token or "USDC",
+        builder_fee=builder_fee,
+        order_id=row.oid,
+        trade_id=row.tid,
+        tx_hash=row.hash,
+        crossed=row.crossed,
+        cloid=row.cloid,
+        twap_id=twap_id,
+        liquidation=None if row.liquidation is None else _liquidation(row.liquidation),
+        self_trade=self_trade,
+        is_position_close=bool(start) and not self_trade and _ends_position(side, size, start) and is_perp(coin),
+    )
+
+
+def _ends_position(side: Side, size: Decimal, start: Decimal | None) -> bool:
+    """Whether nothing, or the opposite, is left of the position."""
+    if start is None:
+        return False
+    return start < 0 and size >= -start if side == "buy" else start > 0 and size >= start
+
+
+def _liquidation(row: wire.FillLiquidation) -> Liquidation:
+    if not row.mark_px.is_finite():
+        raise WireError(f"a liquidation with a mark price that is none: {row}")
+    return Liquidation(user=(row.liquidated_user or "").lower(), mark_price=row.mark_px, method=row.method)
+
+
+def _self_trades(rows: Sequence[wire.Fill]) -> Collection[int]:
+    """Indexes of the rows whose other side is among the rows too.
+
+    Both sides share the trade id. Rows of 2023 have none: there the two sides agree in all but the side.
+    """
+    if len({row.tid for row in rows}) == len(rows):
+        return ()
+    sides: defaultdict[Any, dict[wire.Side, list[int]]] = defaultdict(lambda: {"A": [], "B": []})
+    for index, row in enumerate(rows):
+        trade = row.tid or (row.hash, row.px, row.sz, row.start_position)
+        sides[row.time, row.coin, trade][row.side].append(index)
+    return {
+        index
+        for both in sides.values()
+        for pair in zip(both["A"], both["B"], strict=False)  # what has no other side is left alone
+        for index in pair
+    }

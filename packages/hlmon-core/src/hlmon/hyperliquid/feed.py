@@ -1,0 +1,209 @@
+"""The Hyperliquid source: one WebSocket for all accounts and coins, and the past over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import cast
+
+from hlmon.config import HyperliquidSection
+from hlmon.contract import Ingest, Settings, SourceFactory
+from hlmon.errors import WireError
+from hlmon.events import AccountInfo, Event, MarketTrades
+from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.budget import Budget
+from hlmon.hyperliquid.clock import REAL_TIME, Clock
+from hlmon.hyperliquid.connection import Connection
+from hlmon.hyperliquid.decode import decode_frame, quarantined
+from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
+from hlmon.hyperliquid.info import Info
+from hlmon.hyperliquid.market import Markets
+from hlmon.hyperliquid.questions import Questions
+from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.stored import Stored
+from hlmon.hyperliquid.subscriptions import Subscriptions
+from hlmon.hyperliquid.watch import Watch
+from hlmon.status import SourceStatus
+
+CHECKPOINT_SECONDS = 60.0
+INTRODUCTION_SECONDS = 5.0
+PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
+
+OnFrame = Callable[[bytes], None]
+
+_log = logging.getLogger(__name__)
+
+
+class HyperliquidFeed:
+    """Watches the accounts and coins of the settings until cancelled; `on_frame` sees every frame as it came."""
+
+    def __init__(
+        self, settings: Settings, info: Info, *, clock: Clock = REAL_TIME, on_frame: OnFrame | None = None
+    ) -> None:
+        self.on_frame = on_frame
+        self._clock = clock
+        self._info = info
+        self._exchange_ms = 0
+        self._counters: Counter[str] = Counter()
+        self._announced: dict[str, AccountInfo] = {}
+        self._connection = Connection(
+            settings.url.replace("http", "ws", 1) + "/ws",
+            receive=self._receive,
+            opened=self._opened,
+            lost=self._lost,
+            clock=clock,
+        )
+        self._subscriptions = Subscriptions(self._connection.send, clock=clock)
+        self._watch = Watch(
+            [Account(address.lower(), label) for address, label in settings.accounts.items()],
+            Markets(dict.fromkeys(settings.coins)),
+            self._subscriptions,
+            drop=self._connection.drop,
+            announce=self._announce,
+        )
+        self._accounts = self._watch.accounts
+        self._questions = Questions(
+            self._watch, info, settings.snapshot_ms, clock=clock, announce=self._announce, adopt=self._adopt
+        )
+        self._ingest: Ingest
+        self._around: Surroundings
+        self._stored: Stored
+
+    async def run(self, ingest: Ingest, /) -> None:
+        """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
+        self._ingest = ingest
+        self._around = Surroundings(self._info, ingest, self._clock, lambda: self._exchange_ms, self._quarantine)
+        self._recall()
+        if not self._accounts and not self._watch.markets.coins:
+            _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
+            await asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                introduced = tasks.create_task(self._questions.introduce())
+                tasks.create_task(self._questions.refresh())
+                tasks.create_task(self._questions.validate_coins())
+                tasks.create_task(self._questions.price(self._around))
+                tasks.create_task(self._save_checkpoints())
+                await self._clock.within(INTRODUCTION_SECONDS, introduced)
+                await self._connection.run()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
+        finally:
+            self._interrupt(unexplained=False)
+
+    def status(self) -> SourceStatus:
+        """The present state; times are this machine's."""
+        connection = self._connection.status()
+        if not self._accounts and not self._watch.markets.coins:
+            connection.state = "idle"
+        accounts = [a.status(self._clock.wall_ms(a.last_seen)) for a in self._accounts.values()]
+        problems = [
+            f"account {a.address} is {a.status}: {a.reason}" for a in accounts if a.status in {"refused", "missing"}
+        ]
+        problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
+        if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
+            problems.append(f"history and roles cannot be read: {self._info.failing}")
+        if connection.state != "idle" and self._connection.down_seconds > PROBLEM_SECONDS:
+            problems.append(f"not connected for {self._connection.down_seconds:.0f} s: {connection.reason}")
+        coins = [coin.name for coin in self._watch.markets.coins.values() if coin.subscribed]
+        return SourceStatus(
+            connection=connection,
+            accounts=accounts,
+            coins=coins,
+            counters=dict(self._counters),
+            problems=problems,
+        )
+
+    def _receive(self, raw: bytes) -> None:
+        """The hot path: decode, then hand over; whatever is not events is rare."""
+        if self.on_frame is not None:
+            self.on_frame(raw)
+        try:
+            frame = decode_frame(raw, clock_ms=self._exchange_ms)
+        except WireError as error:
+            _log.warning("a frame was not understood: %s", error)
+            self._quarantine(raw, str(error))
+            return
+        if type(frame) is not Events:
+            self._control(frame)
+            return
+        if frame.newest_ms is not None and frame.newest_ms > self._exchange_ms:
+            self._exchange_ms = frame.newest_ms
+        if not frame.account:
+            for reading in frame.events:
+                self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
+        elif (account := self._accounts.get(frame.account)) is not None:
+            account.receive(frame, self._around)
+
+    def _control(self, frame: Frame) -> None:
+        if isinstance(frame, Ack):
+            self._subscriptions.acked(frame)
+        elif isinstance(frame, Refusal):
+            self._counters["refusals"] += 1
+            self._subscriptions.refused(frame)
+        elif isinstance(frame, Ignored):
+            self._counters[f"ignored:{frame.channel}"] += 1
+
+    def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
+        self._counters["quarantined"] += 1
+        time_ms = self._exchange_ms or self._clock.wall_ms()
+        self._ingest([quarantined(raw, reason, time_ms=time_ms, account=account)])
+
+    async def _opened(self) -> None:
+        await self._watch.keep(self._around)
+
+    def _lost(self, _reason: str, unexplained: bool) -> None:
+        self._counters["disconnects"] += 1
+        self._interrupt(unexplained=unexplained)
+
+    def _interrupt(self, *, unexplained: bool) -> None:
+        """Every stream ends here: say how far each is complete."""
+        events: list[Event] = []
+        for account in self._accounts.values():
+            events += account.interrupt()
+            account.blocked.clear()
+        events += self._watch.markets.lost(self._clock.now(), self._exchange_ms, unexplained=unexplained)
+        self._ingest(events)
+
+    async def _save_checkpoints(self) -> None:
+        while True:
+            await self._clock.sleep(CHECKPOINT_SECONDS)
+            self._ingest([point for account in self._accounts.values() for point in account.checkpoints()])
+            self._ingest(self._watch.markets.checkpoints(self._exchange_ms))
+
+    def _announce(self, account: Account) -> None:
+        """State what is known of an account, if it is not what was stated last, or that is a day old."""
+        last = self._announced.get(account.address)
+        info = account.info(last.time_ms if last else 0)
+        if last is None or info != last or account.role_known_ms - last.time_ms > DAY_MS:
+            info = account.info(max(self._clock.wall_ms(), last.time_ms + 1 if last else 0))
+            self._announced[account.address] = info
+            self._ingest([info])
+
+    def _recall(self) -> None:
+        """Go on where the store ends."""
+        self._stored = Stored.read(self._ingest)
+        self._announced = {info.account: info for info in self._stored.infos}
+        for account in self._accounts.values():
+            account.recall(self._stored)
+        self._ingest(self._watch.markets.recall(self._stored))
+
+    def _adopt(self, address: str, label: str) -> Account:
+        """Watch a further account: the master behind an agent's address."""
+        account = self._accounts[address] = Account(address, label)
+        account.recall(self._stored)
+        return account
+
+
+@contextmanager
+def open_feed(config: HyperliquidSection, settings: Settings) -> Iterator[HyperliquidFeed]:
+    """The feed of these settings; nothing is asked of the exchange before it runs."""
+    url = (settings.url or config.url).rstrip("/")
+    yield HyperliquidFeed(replace(settings, url=url), Info(url, Budget(config.weight_per_minute)))
+
+
+FACTORY = SourceFactory(name="hyperliquid", config=HyperliquidSection, open=open_feed)

@@ -1,0 +1,106 @@
+"""What the feed asks over REST beside history: who the accounts are, which coins exist, what tokens are worth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from hlmon.errors import Permanent, WireError
+from hlmon.events import Prices
+from hlmon.hyperliquid import coins, requests
+from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.clock import Clock
+from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
+from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
+from hlmon.hyperliquid.info import Info
+from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.watch import Watch
+
+HOUR_SECONDS = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class Questions:
+    """Asks for as long as the feed runs. `announce` is told who changed, `adopt` watches a further address."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        info: Info,
+        price_ms: int,
+        *,
+        clock: Clock,
+        announce: Callable[[Account], None],
+        adopt: Callable[[str, str], Account],
+    ) -> None:
+        self._watch = watch
+        self._info = info
+        self._price_seconds = price_ms / 1000
+        self._clock = clock
+        self._announce = announce
+        self._adopt = adopt
+
+    async def introduce(self) -> None:
+        """Ask once who everybody is."""
+        await asyncio.gather(*(self._introduce(account) for account in list(self._watch.accounts.values())))
+
+    async def refresh(self) -> None:
+        """Every hour: the mode of each account, and whether a missing address has appeared."""
+        while True:
+            await self._clock.sleep(HOUR_SECONDS)
+            for account in list(self._watch.accounts.values()):
+                await self._introduce(account)
+
+    async def validate_coins(self) -> None:
+        """Let those coins be subscribed that exist."""
+        markets = self._watch.markets
+        markets.judge(await coins.validate(markets.coins, self._info))
+        for coin in markets.coins.values():
+            if coin.problem:
+                _log.error("%s", coin.problem)
+
+    async def price(self, around: Surroundings) -> None:
+        """Prices of spot tokens, every snapshot interval, while any account holds some; their list every hour."""
+        pairs: tuple[SpotPair, ...] | None = None
+        pairs_until = 0.0
+        while True:
+            await self._clock.sleep(self._price_seconds if pairs else 1.0)
+            if not any(account.holds_tokens for account in self._watch.accounts.values()):
+                continue
+            try:
+                if pairs is None or self._clock.now() >= pairs_until:
+                    pairs = decode_spot_meta(await self._info.ask(requests.info("spotMeta")))
+                    pairs_until = self._clock.now() + HOUR_SECONDS
+                prices = token_prices(pairs, decode_mids(await self._info.ask(requests.info("allMids"))))
+            except (Permanent, WireError) as error:
+                _log.warning("the prices of spot tokens are not known: %s", error)
+                await self._clock.sleep(self._price_seconds)
+            else:
+                around.ingest([Prices(time_ms=around.exchange_ms(), prices=prices)])
+
+    async def _introduce(self, account: Account) -> None:
+        try:
+            if self._clock.wall_ms() - account.role_known_ms > DAY_MS:
+                answer = decode_role(await self._info.ask(requests.info("userRole", user=account.address)))
+                account.role, account.master = answer.role, answer.master
+                account.role_known_ms = self._clock.wall_ms() if account.role != "missing" else 0
+            await self._judge(account)
+        except (Permanent, WireError) as error:
+            _log.warning("what %s is could not be asked: %s", account.address, error)
+        self._announce(account)
+
+    async def _judge(self, account: Account) -> None:
+        account.warning = ""
+        if account.role == "missing":
+            account.warning = f"the exchange knows no account {account.address}"
+            _log.error("%s; nothing of it can be watched", account.warning)
+        elif account.role == "agent":
+            account.warning = f"an agent (API wallet) of {account.master}: its master is watched instead"
+            _log.warning("%s is %s", account.address, account.warning)
+            if account.master not in self._watch.accounts:
+                await self._introduce(self._adopt(account.master, account.label))
+        else:
+            answer = await self._info.ask(requests.info("userAbstraction", user=account.address))
+            account.mode = decode_account_mode(answer)

@@ -1,0 +1,200 @@
+"""Rows of frames and answers as the exchange sends them; its abbreviations live only here.
+
+Fields that hlmon does not read are left out, since skipping them is free. Every field that a real payload was seen
+without has a default.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+ZERO = Decimal(0)
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Times and ids: what a 64-bit column can hold."""
+
+Side = Literal["A", "B"]
+
+
+class Row(msgspec.Struct, rename="camel", gc=False):
+    """Something that comes in lists."""
+
+
+class FillLiquidation(Row):
+    """Stands on the counterparty's fill too."""
+
+    liquidated_user: str | None = None
+    mark_px: Decimal = ZERO
+    method: str = ""
+
+
+class Fill(Row):
+    """One execution of one account. Rows of 2023 have neither tid nor feeToken."""
+
+    coin: str
+    px: Decimal
+    sz: Decimal
+    side: Side
+    time: Number
+    start_position: Decimal | None = None
+    dir: str = ""
+    closed_pnl: Decimal = ZERO
+    hash: str = ""
+    oid: Number = 0
+    crossed: bool = False
+    fee: Decimal = ZERO
+    tid: Number = 0
+    fee_token: str | None = None
+    cloid: str | None = None
+    builder_fee: Decimal | None = None
+    liquidation: FillLiquidation | None = None
+    twap_id: Number | None = None
+
+
+class TwapSliceFill(Row):
+    """A fill and the TWAP order that it belongs to."""
+
+    fill: Fill
+    twap_id: Number | None = None
+
+
+class FundingDelta(Row):
+    """What a funding payment was; usdc is negative when paid."""
+
+    coin: str
+    usdc: Decimal
+    szi: Decimal
+    funding_rate: Decimal
+
+
+class Funding(FundingDelta):
+    """A funding payment in a frame."""
+
+    time: Number
+
+
+class FundingAnswer(Row):
+    """A funding payment in an answer."""
+
+    time: Number
+    delta: FundingDelta
+
+
+class LedgerUpdate(Row):
+    """A movement of money; the delta's shape depends on its type."""
+
+    time: Number
+    delta: dict[str, Any]
+    hash: str = ""
+
+
+class Order(Row):
+    """An order in any list of orders. `sz` is what remains, `origSz` what was asked for."""
+
+    coin: str
+    side: Side
+    limit_px: Decimal
+    sz: Decimal
+    oid: Number
+    timestamp: Number
+    orig_sz: Decimal | None = None
+    cloid: str | None = None
+    reduce_only: bool = False
+    trigger_condition: str | None = None
+    is_trigger: bool = False
+    trigger_px: Decimal | None = None
+    children: list[Order] | None = None
+    is_position_tpsl: bool = False
+    order_type: str | None = None
+    tif: str | None = None
+
+
+class OrderStatus(Row):
+    """An order and what became of it."""
+
+    order: Order
+    status: str
+    status_timestamp: Number
+
+
+class Leverage(Row):
+    """`isolated` or `cross`."""
+
+    type: str = "cross"
+    value: int = 0
+
+
+class CumulativeFunding(Row):
+    """Positive when paid: the opposite of a funding payment's sign."""
+
+    since_open: Decimal = ZERO
+
+
+class Position(Row):
+    """One perp position; szi is signed."""
+
+    coin: str
+    szi: Decimal
+    position_value: Decimal = ZERO
+    entry_px: Decimal | None = None
+    unrealized_pnl: Decimal = ZERO
+    liquidation_px: Decimal | None = None
+    margin_used: Decimal = ZERO
+    leverage: Leverage = msgspec.field(default_factory=Leverage)
+    max_leverage: int = 0
+    cum_funding: CumulativeFunding = msgspec.field(default_factory=CumulativeFunding)
+
+
+class AssetPosition(Row):
+    """The wrapper of a position."""
+
+    position: Position
+
+
+class MarginSummary(Row):
+    """Totals of one dex."""
+
+    account_value: Decimal
+    total_ntl_pos: Decimal = ZERO
+    total_margin_used: Decimal = ZERO
+
+
+class MarginState(Row):
+    """An account on one dex."""
+
+    margin_summary: MarginSummary
+    cross_margin_summary: MarginSummary | None = None
+    cross_maintenance_margin_used: Decimal = ZERO
+    withdrawable: Decimal = ZERO
+    asset_positions: list[AssetPosition] = msgspec.field(default_factory=list)
+    time: Number | None = None
+
+
+class SpotBalance(Row):
+    """One token, or one outcome (which has no token)."""
+
+    coin: str
+    total: Decimal
+    hold: Decimal = ZERO
+    entry_ntl: Decimal = ZERO
+    borrowed: Decimal | None = None
+
+
+class SpotBalances(Row):
+    """All tokens of an account."""
+
+    balances: list[SpotBalance] = msgspec.field(default_factory=list)
+
+
+class Trade(Row):
+    """One market trade; the side is the aggressor's."""
+
+    coin: str
+    side: Side
+    px: Decimal
+    sz: Decimal
+    time: Number
+    tid: Number = 0

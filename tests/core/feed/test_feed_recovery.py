@@ -1,0 +1,291 @@
+import asyncio
+
+import pytest
+
+from hlmon.errors import Permanent
+from hlmon.events import Checkpoint
+
+STREAMS = ("userFills", "userTwapSliceFills", "userFundings", "userNonFundingLedgerUpdates", "userHistoricalOrders")
+
+
+def pages(rows):
+    """userFillsByTime over these rows, oldest first from startTime on."""
+    return lambda request: [row for row in rows if row["time"] >= request["startTime"]]
+
+
+def since(running, tools, minutes):
+    """The account was watched until so many minutes ago."""
+    stopped_ms = running.exchange.time_ms - minutes * 60_000
+    running.book([Checkpoint(account=tools.alice, stream=s, time_ms=stopped_ms) for s in STREAMS])
+    return stopped_ms
+
+
+def long_snapshot(running, tools):
+    """So many fills since the account was watched that there may be others before them."""
+    now = running.exchange.time_ms
+    rows = [tools.fill(now - 200 + n, 50_000 + n) for n in range(100)]
+    slices = [{"fill": tools.fill(now - 200 + n, 60_000 + n), "twapId": 9} for n in range(100)]
+    running.exchange.snapshots["userFills", tools.alice] = rows
+    running.exchange.snapshots["userTwapSliceFills", tools.alice] = slices
+
+
+async def watch_unread(running, tools):
+    """Every stream is in place, and what was missed is still to be read."""
+    await running.start(tools.alice, wait=False)
+    await running.time.advance(5)
+    await tools.until(lambda: running.account(tools.alice).status == "watched")
+
+
+def fill_ids(running):
+    return [fill.trade_id for fill in running.book.of("fill") if fill.trade_id < 50_000]
+
+
+def test_a_snapshot_that_reaches_back_beyond_the_overlap_needs_no_rest(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            rows = [tools.fill(stopped - 60_001, 1), tools.fill(stopped + 1000, 2)]
+            running.exchange.snapshots["userFills", tools.alice] = rows
+            await running.start(tools.alice)
+            assert "userFillsByTime" not in running.answers.types()
+            assert fill_ids(running) == [1, 2]
+
+    asyncio.run(live())
+
+
+def test_what_the_snapshot_does_not_reach_is_read_over_rest_and_comes_before_it(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            old, new = tools.fill(stopped + 1000, 1), tools.fill(stopped + 2000, 2)
+            long_snapshot(running, tools)
+            running.exchange.snapshots["userFills", tools.alice].append(new)
+            running.answers.by_type["userFillsByTime"] = pages([old, new])
+            await running.start(tools.alice)
+            assert running.answers.types().count("userFillsByTime") >= 1
+            assert fill_ids(running) == [1, 2]
+
+    asyncio.run(live())
+
+
+def test_live_fills_wait_for_the_hole_before_them_and_are_released_by_time(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            long_snapshot(running, tools)
+            running.answers.down.clear()
+            running.answers.by_type["userFillsByTime"] = pages([tools.fill(stopped + 1000, 1)])
+            slices = [{"fill": tools.fill(stopped + 500, 4), "twapId": 9}]
+            running.answers.by_type["userTwapSliceFillsByTime"] = lambda request: slices
+            await watch_unread(running, tools)
+            now = running.exchange.time_ms
+            await running.exchange.fills(tools.alice, tools.fill(now + 2000, 3))
+            await running.exchange.fills(tools.alice, tools.fill(now + 1000, 2))
+            await tools.settle()
+            assert fill_ids(running) == []
+            running.answers.down.set()
+            await tools.until(running.all_in_place)
+            assert fill_ids(running) == [4, 1, 2, 3]
+
+    asyncio.run(live())
+
+
+def test_held_fills_are_released_when_rest_makes_no_progress_for_a_minute(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            long_snapshot(running, tools)
+            running.answers.down.clear()
+            running.answers.by_type["userFillsByTime"] = pages([tools.fill(stopped + 1000, 1)])
+            await watch_unread(running, tools)
+            await running.exchange.fills(tools.alice, tools.fill(running.exchange.time_ms, 2))
+            await running.live_on(50)
+            assert fill_ids(running) == []
+            await running.live_on(20)
+            assert fill_ids(running) == [2]
+            (gap,) = [gap for gap in running.book.states("gap") if gap.stream == "userFills"]
+            assert (gap.start_ms, gap.healed) == (stopped, False)
+            running.answers.down.set()
+            await tools.until(running.all_in_place)
+            assert fill_ids(running) == [2, 1]
+            (gap,) = [gap for gap in running.book.states("gap") if gap.stream == "userFills"]
+            assert (gap.start_ms, gap.healed, gap.events_read) == (stopped, True, 101)
+
+    asyncio.run(live())
+
+
+def test_no_more_than_ten_thousand_events_are_held(watching, tools):
+    async def live():
+        async with watching() as running:
+            since(running, tools, 5)
+            long_snapshot(running, tools)
+            running.answers.down.clear()
+            await watch_unread(running, tools)
+            now = running.exchange.time_ms
+            for first in range(1, 9_001, 1000):
+                rows = [tools.fill(now + tid, tid) for tid in range(first, first + 1000)]
+                await running.exchange.fills(tools.alice, *rows)
+            await tools.settle()
+            assert fill_ids(running) == []
+            rows = [tools.fill(now + tid, tid) for tid in range(9001, 10_001)]
+            await running.exchange.fills(tools.alice, *rows)
+            await tools.until(lambda: fill_ids(running) == list(range(1, 10_001)))
+
+
+def test_a_snapshot_that_reaches_back_to_the_checkpoint_holds_nothing_up(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            rows = [tools.fill(stopped - 10 + tid, tid) for tid in range(1, 121)]
+            running.exchange.snapshots["userFills", tools.alice] = rows
+            running.answers.down.clear()
+            await running.start(tools.alice, wait=False)
+            await running.time.advance(5)
+            await tools.until(lambda: fill_ids(running) == list(range(1, 121)))
+
+    asyncio.run(live())
+
+
+def test_a_short_snapshot_is_taken_for_the_whole_history_and_holds_nothing_up(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            running.exchange.snapshots["userFills", tools.alice] = [tools.fill(stopped + 2000, 2)]
+            running.answers.down.clear()
+            running.answers.by_type["userFillsByTime"] = pages([tools.fill(stopped + 1000, 1)])
+            await running.start(tools.alice, wait=False)
+            await running.time.advance(5)
+            await tools.until(lambda: fill_ids(running) == [2])
+            running.answers.down.set()
+            await tools.until(running.all_in_place)
+            assert fill_ids(running) == [2, 1]
+
+    asyncio.run(live())
+
+
+def test_a_query_that_fails_never_moves_the_checkpoint(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            running.answers.by_type["userFillsByTime"] = Permanent("422")
+            await running.start(tools.alice, wait=False)
+            await tools.until(lambda: "userFillsByTime" in running.answers.types())
+            await running.live_on(125)
+            await running.stop()
+            points = {point.stream: point.time_ms for point in running.book.states("checkpoint")}
+            assert points.pop("userFills") == stopped
+            assert set(points.values()) == {running.exchange.time_ms}
+
+    asyncio.run(live())
+
+
+def test_checkpoints_follow_the_heartbeat_once_a_minute_and_at_the_end(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            begun = running.exchange.time_ms
+            await running.live_on(50)
+            assert running.book.of("checkpoint") == []
+            await running.live_on(10)
+            await running.live_on(5)
+            assert {point.time_ms for point in running.book.of("checkpoint")} == {begun + 55_000}
+            await running.stop()
+            assert {point.time_ms for point in running.book.states("checkpoint")} == {begun + 65_000}
+            assert {point.stream for point in running.book.states("checkpoint")} == set(STREAMS)
+
+    asyncio.run(live())
+
+
+def test_an_outage_in_which_something_happened_is_a_healed_gap(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            begun = running.exchange.time_ms
+            running.exchange.time_ms += 30_000
+            missed = tools.fill(begun + 10_000, 2)
+            running.exchange.snapshots["userFills", tools.alice] = [tools.fill(begun - 90_000, 1), missed]
+            running.exchange.cut()
+            await tools.until(lambda: running.feed.status().connection.state == "waiting")
+            await running.time.advance(2)
+            await tools.until(running.all_in_place)
+            (gap,) = running.book.of("gap")
+            assert (gap.stream, gap.start_ms, gap.end_ms) == ("userFills", begun, begun + 30_000)
+            assert (gap.healed, gap.events_read) == (True, 1)
+
+    asyncio.run(live())
+
+
+def test_an_outage_in_which_nothing_happened_is_no_gap(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            running.exchange.time_ms += 30_000
+            running.exchange.cut()
+            await tools.until(lambda: running.feed.status().connection.state == "waiting")
+            await running.time.advance(2)
+            await tools.until(running.all_in_place)
+            assert running.book.of("gap") == []
+
+    asyncio.run(live())
+
+
+def test_a_gap_left_open_by_the_last_run_heals_in_this_one(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            running.answers.by_type["userFillsByTime"] = Permanent("422")
+            await running.start(tools.alice, wait=False)
+            await tools.until(lambda: any(gap.stream == "userFills" for gap in running.book.states("gap")))
+            await running.stop()
+            running.answers.by_type["userFillsByTime"] = pages([tools.fill(stopped + 1000, 1)])
+            await running.start(tools.alice)
+            (gap,) = running.book.states("gap")
+            assert (gap.start_ms, gap.healed) == (stopped, True)
+
+    asyncio.run(live())
+
+
+def test_what_the_exchange_no_longer_has_stays_a_gap(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 60)
+            rows = [tools.fill(stopped + 1_000_000 + tid, tid) for tid in range(1, 10_001)]
+            running.answers.by_type["userFillsByTime"] = lambda request: pages(rows)(request)[:2000]
+            await running.start(tools.alice)
+            (gap,) = running.book.states("gap")
+            assert (gap.start_ms, gap.healed) == (stopped, False)
+            assert len(fill_ids(running)) == 10_000
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize("stream", ["userFundings", "userNonFundingLedgerUpdates"])
+def test_an_unusable_answer_of_one_stream_does_not_keep_the_others_back(watching, tools, stream):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            running.answers.by_type["userFunding" if stream == "userFundings" else stream] = {"odd": 1}
+            long_snapshot(running, tools)
+            running.answers.by_type["userFillsByTime"] = pages([tools.fill(stopped + 1000, 1)])
+            await running.start(tools.alice, wait=False)
+            await running.live_on(70)
+            assert fill_ids(running) == [1]
+
+    asyncio.run(live())
+
+
+def test_an_answer_that_is_not_understood_is_kept_once_and_named(watching, tools):
+    async def live():
+        async with watching() as running:
+            since(running, tools, 5)
+            running.answers.by_type["userFillsByTime"] = [{"coin": 1}]
+            await running.start(tools.alice, wait=False)
+            await tools.until(lambda: running.book.of("quarantine"))
+            await running.live_on(700)
+            assert running.answers.types().count("userFillsByTime") == 3
+            (kept,) = running.book.of("quarantine")
+            assert (kept.account, kept.origin, kept.payload) == (tools.alice, "wire", '[{"coin":1}]')
+            assert kept.reason.startswith("userFills: ")
+            assert running.feed.status().counters["quarantined"] == 1
+
+    asyncio.run(live())
