@@ -1,0 +1,277 @@
+"""What the user writes: TOML and the environment to one frozen Config. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from hlmon.errors import ConfigError
+from hlmon.fields import nearest, read
+from hlmon.routing import Route
+
+MAINNET_URL: Final = "https://api.hyperliquid.xyz"
+TESTNET_URL: Final = "https://api.hyperliquid-testnet.xyz"
+DEFAULT_PATH: Final = Path("hlmon.toml")
+SECTIONS: Final = ("source", "sink", "notifier", "rule")
+
+TOML_VARIABLE: Final = "HLMON_CONFIG_TOML"
+ACCOUNTS_VARIABLE: Final = "ACCOUNT_ADDRESS"
+DISABLED_VARIABLE: Final = "HLMON_DISABLE_PLUGINS"
+
+Section = Literal["source", "sink", "notifier", "rule"]
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"(0x)?[0-9a-f]{64}", re.IGNORECASE)
+_PART_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_SEPARATORS = re.compile(r"[,\s]+")
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One account to watch; the address is lower case once loaded."""
+
+    address: str
+    label: str = ""
+
+
+class HyperliquidSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The exchange: where it is and what is taken from it. `coins` are those whose market trades feed the CVD."""
+
+    url: str = MAINNET_URL  # REST base; the WebSocket is at its /ws
+    testnet: bool = False
+    coins: tuple[str, ...] = ()
+    snapshot_seconds: Annotated[int, msgspec.Meta(ge=5)] = 60
+    cvd_seconds: Annotated[int, msgspec.Meta(ge=1)] = 60
+    weight_per_minute: Annotated[int, msgspec.Meta(ge=200)] = 1_080  # of the 1,200 of REST requests from one IP address
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartTable:
+    """One [sink.NAME], [notifier.NAME], …: its own fields stay raw until the plugin's struct is known."""
+
+    section: str
+    name: str
+    type: str
+    fields: Mapping[str, Any] = field(repr=False)  # may hold a secret that should have been a reference
+    origin: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where the table stands in the file, e.g. `sink.archive`."""
+        return f"{self.section}.{self.name}"
+
+
+class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The shape of the file."""
+
+    account: tuple[Account, ...] = ()
+    hyperliquid: HyperliquidSection = HyperliquidSection()
+    source: dict[str, dict[str, Any]] = {}
+    sink: dict[str, dict[str, Any]] = {}
+    notifier: dict[str, dict[str, Any]] = {}
+    rule: dict[str, dict[str, Any]] = {}
+    route: tuple[Route, ...] = ()
+    journal: Path = Path("hlmon.db")
+    retention_days: Annotated[int, msgspec.Meta(ge=1)] | None = None  # None keeps everything
+    alert_max_age_seconds: Annotated[int, msgspec.Meta(ge=1)] = 3600
+
+
+class Config(FileConfig, frozen=True, kw_only=True):
+    """A whole, checked config. `origin` is the file or variable it came from ("" if none); every url is final."""
+
+    origin: str = ""
+
+    def parts(self, section: Section) -> tuple[PartTable, ...]:
+        """The tables of one section, in the order of the file."""
+        return tuple(
+            PartTable(
+                section=section,
+                name=name,
+                type=table["type"],
+                fields={key: value for key, value in table.items() if key != "type"},
+                origin=self.origin,
+            )
+            for name, table in getattr(self, section).items()
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Address -> label of every account."""
+        return {account.address: account.label for account in self.account}
+
+    def __repr__(self) -> str:
+        # The raw tables may hold a secret that should have been a reference.
+        return f"<Config from {self.origin or 'nothing'}: {len(self.account)} accounts>"
+
+
+def load_config(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    accounts: Sequence[str] = (),
+    url: str | None = None,
+    journal: Path | None = None,
+    testnet: bool = False,
+) -> Config:
+    """The config of `path`, else of HLMON_CONFIG_TOML, else of ./hlmon.toml, else an empty one.
+
+    The other arguments come from the command line and replace what the config says. Without [[account]] and `accounts`
+    the addresses in ACCOUNT_ADDRESS are watched. Raises ConfigError with a line for every problem.
+    """
+    config = _parse(*_find(path, environ))
+    addresses = [(f"--account[{position}]", address) for position, address in enumerate(accounts)]
+    if not addresses and not config.account:
+        found = filter(None, _SEPARATORS.split(environ.get(ACCOUNTS_VARIABLE, "")))
+        addresses = [(f"{ACCOUNTS_VARIABLE}[{position}]", address) for position, address in enumerate(found)]
+    changes: dict[str, Any] = {}
+    if addresses:
+        changes["account"] = _accounts_of(addresses, config.labels)
+    if url is not None or testnet:
+        changes["hyperliquid"] = _at(config.hyperliquid, url, testnet=testnet)
+    if journal is not None:
+        changes["journal"] = journal
+    return msgspec.structs.replace(config, **changes)
+
+
+def read_variable(name: str) -> str | None:
+    """One variable of the process environment, or None."""
+    return os.environ.get(name)
+
+
+def disabled_plugins(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The plugins that HLMON_DISABLE_PLUGINS names, separated by commas."""
+    return frozenset(filter(None, _SEPARATORS.split(environ.get(DISABLED_VARIABLE, ""))))
+
+
+def address_problem(address: str) -> str | None:
+    """What is wrong with an account's address, or None. The answer never repeats it: it may be a key."""
+    if _PRIVATE_KEY.fullmatch(address):
+        return "that looks like a private key; hlmon never needs one"
+    if not _ADDRESS.fullmatch(address):
+        return "must be an address: 0x and 40 hexadecimal digits"
+    return None
+
+
+def raise_problems(origin: str, problems: Iterable[str]) -> None:
+    """Raise one ConfigError with a line for each problem, if there is any."""
+    prefix = f"{origin}: " if origin else ""
+    lines = [f"{prefix}{problem}" for problem in problems]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _find(path: Path | None, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The text and what to call it in messages."""
+    if path is None and environ.get(TOML_VARIABLE, "").strip():
+        return environ[TOML_VARIABLE], TOML_VARIABLE
+    if path is None and not DEFAULT_PATH.exists():
+        return "", ""
+    path = path or DEFAULT_PATH
+    try:
+        return path.read_text(encoding="utf-8"), str(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `hlmon init` writes one") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+
+
+def _parse(text: str, origin: str) -> Config:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
+        place, what = (f"{found[2]}: ", found[1]) if found else ("", str(error))
+        raise ConfigError(f"{origin}: {place}{what[0].lower()}{what[1:]}") from None
+    problems = _misplaced_tables(table)
+    config = None if problems else read(table, FileConfig, "", problems)
+    if config is not None:
+        problems += [*_account_problems(config), *_exchange_problems(config), *_part_problems(config)]
+        problems += _route_problems(config)
+    raise_problems(origin, problems)
+    assert config is not None  # noqa: S101  # a None comes with a problem
+    accounts = tuple(Account(account.address.lower(), account.label) for account in config.account)
+    exchange = _at(config.hyperliquid, None, testnet=config.hyperliquid.testnet)
+    values = msgspec.structs.asdict(config) | {"account": accounts, "hyperliquid": exchange}
+    return Config(**values, origin=origin)
+
+
+def _misplaced_tables(table: Mapping[str, Any]) -> list[str]:
+    """The usual confusions of [x] and [[x]], in words that say how to write it."""
+    problems = [
+        f"{name}: must be written [[{name}]]" for name in ("account", "route") if isinstance(table.get(name), dict)
+    ]
+    for section in SECTIONS:
+        content = table.get(section, {})
+        if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
+            problems.append(f"{section}: must be written [{section}.NAME], with a name of your choice")
+    return problems
+
+
+def _account_problems(config: FileConfig) -> Iterable[str]:
+    first: dict[str, int] = {}
+    for position, account in enumerate(config.account):
+        problem = address_problem(account.address)
+        if problem:
+            yield f"account[{position}].address: {problem}"
+        elif (earlier := first.setdefault(account.address.lower(), position)) != position:
+            yield f"account[{position}].address: is the address of account[{earlier}] again"
+
+
+def _exchange_problems(config: FileConfig) -> Iterable[str]:
+    exchange = config.hyperliquid
+    if exchange.testnet and exchange.url != MAINNET_URL:
+        yield "hyperliquid.testnet: says one thing and hyperliquid.url another; keep one of them"
+    elif not exchange.url.startswith(("https://", "http://")):
+        yield "hyperliquid.url: must start with https:// or http://"
+
+
+def _part_problems(config: FileConfig) -> Iterable[str]:
+    for section in SECTIONS:
+        for name, table in getattr(config, section).items():
+            if not _PART_NAME.fullmatch(name):
+                yield f"{section}.{name!r}: a name has letters, digits, - and _ only"
+            elif "type" not in table:
+                yield f"{section}.{name}.type: is required"
+            elif not isinstance(table["type"], str):
+                yield f"{section}.{name}.type: must be text"
+
+
+def _route_problems(config: FileConfig) -> Iterable[str]:
+    known = {name for account in config.account for name in (account.address.lower(), account.label) if name}
+    for position, route in enumerate(config.route):
+        path = f"route[{position}]"
+        if not route.to:
+            yield f"{path}.to: must name a notifier"
+        for name in route.to:
+            if name not in config.notifier:
+                hint = nearest(name, config.notifier) or f"; write a [notifier.{name}]"
+                yield f"{path}.to: unknown notifier {name!r}{hint}"
+        for name in route.accounts:
+            if _PRIVATE_KEY.fullmatch(name):
+                yield f"{path}.accounts: {address_problem(name)}"
+            elif name not in known and name.lower() not in known and (known or not _ADDRESS.fullmatch(name)):
+                yield f"{path}.accounts: unknown account {name!r}{nearest(name, known)}"
+
+
+def _accounts_of(addresses: Iterable[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Account, ...]:
+    found = list(addresses)
+    raise_problems("", (f"{path}: {problem}" for path, text in found if (problem := address_problem(text))))
+    unique = dict.fromkeys(address.lower() for _, address in found)
+    return tuple(Account(address, labels.get(address, "")) for address in unique)
+
+
+def _at(exchange: HyperliquidSection, url: str | None, *, testnet: bool) -> HyperliquidSection:
+    if url is not None and testnet:
+        raise ConfigError("--url and --testnet exclude each other")
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise ConfigError("--url: must start with https:// or http://")
+    chosen = TESTNET_URL if testnet else url or exchange.url
+    return msgspec.structs.replace(exchange, url=chosen.rstrip("/"), testnet=testnet)

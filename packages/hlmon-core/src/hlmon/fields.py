@@ -1,0 +1,156 @@
+"""Tables of the config to structs: every problem is found at once, named by its path, in the words of TOML.
+
+No message repeats a value of the user, since it may be a secret in the wrong place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from hlmon.errors import HlmonError
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+Decode = Callable[[type, Any], Any]
+
+_WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "date": "a date",
+    "datetime": "a date and time",
+    "decimal": "a number",
+    "float": "a number",
+    "int": "a whole number",
+    "object": "a table",
+    "str": "text",
+    "time": "a time",
+}
+_SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_OUT_OF_BOUNDS = re.compile(r"Expected `(?P<type>\w+)` (?P<length>of length )?(?P<sign>>=|<=|>|<) (?P<bound>\S+)")
+_PLACE = re.compile(r" - at `[^`]*`$")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """What to add to a message about an unknown name: the nearest of `names`, or all of them if none is near."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def decode_path(type_: type, value: Any) -> Any:
+    """Msgspec's hook for the types it does not know: a file system path, `~` expanded. Raises ValueError."""
+    if type_ is not Path:
+        raise ValueError(f"a config field cannot be of type {type_.__name__}")
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a path")
+    return Path(value).expanduser()
+
+
+def read(
+    table: object, type_: type[StructT], path: str, problems: list[str], decode: Decode = decode_path
+) -> StructT | None:
+    """The table as a struct, or None after adding to `problems` one "path: what is wrong" for each thing wrong."""
+    before = len(problems)
+    _check(table, type_, path, _Finder(problems, decode))
+    if len(problems) > before:
+        return None
+    return msgspec.convert(table, type_, strict=True, dec_hook=decode)
+
+
+class _Finder:
+    def __init__(self, problems: list[str], decode: Decode) -> None:
+        self.problems = problems
+        self.decode = decode
+
+    def add(self, path: str, text: str) -> None:
+        self.problems.append(f"{path}: {text}" if path else text)
+
+    def convert(self, value: Any, type_: Any, path: str) -> None:
+        try:
+            msgspec.convert(value, type_, strict=True, dec_hook=self.decode)
+        except (msgspec.ValidationError, HlmonError) as error:
+            self.add(path, _in_words(str(error), type_))
+
+
+def _check(value: Any, type_: Any, path: str, find: _Finder) -> None:
+    type_ = _without_none(type_)
+    origin, arguments = get_origin(type_), get_args(type_)
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct) and isinstance(value, Mapping):
+        _check_struct(value, type_, path, find)
+    elif origin in {list, set, frozenset, tuple} and arguments[1:] in {(), (...,)} and isinstance(value, list):
+        for position, item in enumerate(value):
+            _check(item, arguments[0], f"{path}[{position}]", find)
+    elif origin in {dict, Mapping} and isinstance(value, Mapping):
+        for key, item in value.items():
+            _check(item, arguments[1], f"{path}.{key}", find)
+    else:
+        find.convert(value, type_, path)
+
+
+def _check_struct(table: Mapping[str, Any], type_: type[msgspec.Struct], path: str, find: _Finder) -> None:
+    before = len(find.problems)
+    prefix = f"{path}." if path else ""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+    for name in table.keys() - fields.keys():
+        find.add(f"{prefix}{name}", f"unknown field{nearest(name, fields)}")
+    for name, field in fields.items():
+        if name in table:
+            _check(table[name], field.type, f"{prefix}{name}", find)
+        elif field.required:
+            find.add(f"{prefix}{name}", "is required")
+    if len(find.problems) == before:
+        find.convert(table, type_, path)  # what the struct itself checks, in __post_init__
+
+
+def _without_none(type_: Any) -> Any:
+    """TOML has no null, so `X | None` reads as X."""
+    if get_origin(type_) in {Union, UnionType}:
+        others = [argument for argument in get_args(type_) if argument is not NoneType]
+        if len(others) == 1:
+            return others[0]
+    return type_
+
+
+def _in_words(message: str, type_: Any) -> str:
+    message = _PLACE.sub("", message)
+    if message == "Invalid decimal string":
+        return "must be a number"
+    if message.startswith("Invalid enum value"):
+        return f"must be one of {', '.join(repr(choice) for choice in _choices(type_))}"
+    if found := _WRONG_TYPE.match(message):
+        return f"must be {_words(found['expected'])}, not {_words(found['got'])}"
+    if found := _OUT_OF_BOUNDS.match(message):
+        return _bounds_in_words(**found.groupdict())
+    return message
+
+
+def _bounds_in_words(type: str, length: str | None, sign: str, bound: str) -> str:  # noqa: A002  # a group of the pattern
+    if not length:
+        return f"must be {_SIGNS[sign]} {bound}"
+    if (sign, bound) == (">=", "1"):
+        return "must not be empty"
+    return f"must have {_SIGNS[sign]} {bound} {'characters' if type == 'str' else 'entries'}"
+
+
+def _words(types: str) -> str:
+    return " or ".join(_WORDS.get(name, name) for name in types.split(" | ") if name != "null")
+
+
+def _choices(type_: Any) -> tuple[Any, ...]:
+    if get_origin(type_) is Annotated:
+        return _choices(get_args(type_)[0])
+    if get_origin(type_) is Literal:
+        return get_args(type_)
+    if isinstance(type_, type) and issubclass(type_, enum.Enum):
+        return tuple(member.value for member in type_)
+    return tuple(choice for argument in get_args(type_) for choice in _choices(argument))

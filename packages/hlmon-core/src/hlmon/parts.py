@@ -1,0 +1,97 @@
+"""What the config names, matched with what the plugins provide: every part with its factory and its own config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from hlmon.config import Config, PartTable, Section, raise_problems
+from hlmon.contract import DeriverFactory, Factory, NotifierFactory, Settings, SinkFactory, SourceFactory
+from hlmon.errors import ConfigError
+from hlmon.fields import decode_path, nearest, read
+from hlmon.plugins import Catalogue
+from hlmon.secret import Secret
+
+ConfigT = TypeVar("ConfigT")
+PartT = TypeVar("PartT")
+FactoryT = TypeVar("FactoryT", bound=Factory[Any, Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnabledPart(Generic[FactoryT]):
+    """One part that will run: the user's name for it, its factory, and its own config."""
+
+    name: str
+    factory: FactoryT
+    config: Any
+
+    def open(self, settings: Settings) -> AbstractContextManager[Any]:
+        """Open it; `settings.name` should be `name`. Raises ConfigError if it does not work."""
+        opened: AbstractContextManager[Any] = self.factory.open(self.config, settings)
+        return opened
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnabledParts:
+    """Every part that a config enables, in its order; `derivers` are the ones always on, then the rules."""
+
+    sources: tuple[EnabledPart[SourceFactory[Any]], ...]
+    derivers: tuple[EnabledPart[DeriverFactory[Any]], ...]
+    sinks: tuple[EnabledPart[SinkFactory[Any]], ...]
+    notifiers: tuple[EnabledPart[NotifierFactory[Any]], ...]
+
+
+def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
+    """Match a config with the installed plugins. Opens nothing. Raises ConfigError with a line for every problem."""
+    problems: list[str] = []
+
+    def each(section: Section, look_up: Callable[[str], FactoryT]) -> tuple[EnabledPart[FactoryT], ...]:
+        found = (_enabled(table, look_up, problems) for table in config.parts(section))
+        return tuple(part for part in found if part is not None)
+
+    always = tuple(
+        EnabledPart(name=factory.name, factory=factory, config=factory.config())
+        for factory in catalogue.always_derivers()
+    )
+    parts = EnabledParts(
+        sources=each("source", catalogue.source),
+        derivers=(*always, *each("rule", catalogue.rule)),
+        sinks=each("sink", catalogue.sink),
+        notifiers=each("notifier", catalogue.notifier),
+    )
+    rules = {*config.rule, *(part.name for part in always)}
+    for position, route in enumerate(config.route):
+        unknown = [name for name in route.rules if name not in rules]
+        problems += [f"route[{position}].rules: unknown rule {name!r}{nearest(name, config.rule)}" for name in unknown]
+    raise_problems(config.origin, problems)
+    return parts
+
+
+def part_config(table: PartTable, factory: Factory[ConfigT, PartT]) -> ConfigT:
+    """The part's own config from its raw table. Raises ConfigError with a line for every problem."""
+    problems: list[str] = []
+    config = _read_config(table, factory, problems)
+    raise_problems(table.origin, problems)
+    return cast("ConfigT", config)
+
+
+def _enabled(table: PartTable, look_up: Callable[[str], FactoryT], problems: list[str]) -> EnabledPart[FactoryT] | None:
+    try:
+        factory = look_up(table.type)
+    except ConfigError as error:
+        problems.append(f"{table.path}.type: {error}")
+        return None
+    config = _read_config(table, factory, problems)
+    return None if config is None else EnabledPart(name=table.name, factory=factory, config=config)
+
+
+def _read_config(table: PartTable, factory: Factory[Any, Any], problems: list[str]) -> msgspec.Struct | None:
+    return read(table.fields, factory.config, table.path, problems, _decode)
+
+
+def _decode(type_: type, value: Any) -> Any:
+    return Secret(value) if type_ is Secret else decode_path(type_, value)

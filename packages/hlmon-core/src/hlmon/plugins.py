@@ -1,0 +1,244 @@
+"""Installed plugins to one catalogue of factories. The only module that knows pluggy's plugin managers.
+
+Each plugin is loaded and asked on its own, so what is wrong with one is its own entry in the list and nothing else's.
+A hook is called once, when something of its kind is first looked for: `hlmon --help` imports no feed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points as installed_entry_points
+from typing import Any, Final
+
+import click
+import pluggy
+
+from hlmon import hookspecs
+from hlmon.config import DISABLED_VARIABLE, disabled_plugins
+from hlmon.contract import ENTRY_POINT_GROUP, DeriverFactory, NotifierFactory, SinkFactory, SourceFactory
+from hlmon.errors import ConfigError
+from hlmon.fields import nearest
+
+_PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
+    "source": ("hlmon_sources", SourceFactory),
+    "deriver": ("hlmon_derivers", DeriverFactory),
+    "sink": ("hlmon_sinks", SinkFactory),
+    "notifier": ("hlmon_notifiers", NotifierFactory),
+    "command": ("hlmon_commands", click.Command),
+}
+_FAMILIES: Final = {
+    "dynamodb": "hlmon-dynamodb",
+    "supabase": "hlmon-supabase",
+    "discord": "hlmon-notify",
+    "telegram": "hlmon-notify",
+    "email": "hlmon-notify",
+    "sns": "hlmon-notify",
+    "webhook": "hlmon-notify",
+}
+"""Types of the packages that belong to hlmon: what to install for them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginInfo:
+    """One installed plugin. `provides` is kind -> names; `broken` says why (part of) it cannot be used."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+    provides: dict[str, tuple[str, ...]]
+    broken: str | None
+
+
+@dataclass
+class _Plugin:
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    broken: str | None = None
+    door: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(ENTRY_POINT_GROUP))
+
+    def load(self, entry_point: EntryPoint) -> None:
+        self.door.add_hookspecs(hookspecs)
+        try:
+            module = entry_point.load()
+            self.door.register(module)
+            callers = self.door.get_hookcallers(module) or []
+            self.hooks = tuple(sorted(caller.name for caller in callers if caller.has_spec()))
+            self.broken = next(_mistakes(module, callers), None)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does at import, the host goes on
+            self.broken = _reason(error)
+
+    def provide(self, kind: str) -> list[Any]:
+        """What the plugin has of this kind; nothing, and `broken` set, if its hook fails."""
+        hook, expected = _PROVIDED[kind]
+        if hook not in self.hooks:
+            return []
+        try:
+            items = [item for result in getattr(self.door.hook, hook)() for item in result]
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
+            self.broken = f"{hook}: {_reason(error)}"
+            return []
+        for item in items:
+            if not isinstance(item, expected):
+                self.broken = f"{hook}: returned {type(item).__name__}, not {expected.__name__}"
+        return [item for item in items if isinstance(item, expected)]
+
+
+class Catalogue:
+    """Everything that the installed plugins provide; being in it does not mean being enabled.
+
+    The look-ups by name raise ConfigError saying what to write or to install instead.
+    """
+
+    def __init__(self, plugins: Iterable[_Plugin]) -> None:
+        self._plugins = tuple(plugins)
+        self._found: dict[str, dict[str, list[tuple[_Plugin, Any]]]] = {}
+
+    def source(self, name: str) -> SourceFactory[Any]:
+        """The source that is written `type = "name"`."""
+        factory: SourceFactory[Any] = self._one("source", name)
+        return factory
+
+    def rule(self, name: str) -> DeriverFactory[Any]:
+        """The deriver that a [rule.NAME] with this type names."""
+        factory: DeriverFactory[Any] = self._one("deriver", name)
+        if factory.always:
+            raise ConfigError(f"{name!r} is always on; it needs no [rule.NAME]")
+        return factory
+
+    def sink(self, name: str) -> SinkFactory[Any]:
+        """The sink that is written `type = "name"`."""
+        factory: SinkFactory[Any] = self._one("sink", name)
+        return factory
+
+    def notifier(self, name: str) -> NotifierFactory[Any]:
+        """The notifier that is written `type = "name"`."""
+        factory: NotifierFactory[Any] = self._one("notifier", name)
+        return factory
+
+    def always_derivers(self) -> tuple[DeriverFactory[Any], ...]:
+        """The derivers that run in every monitor. Raises ConfigError if two of them share a name."""
+        found = self._of("deriver")
+        always = [name for name, items in found.items() if any(factory.always for _, factory in items)]
+        return tuple(self._one("deriver", name) for name in always)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Every name of a kind: source, deriver, sink, notifier, command."""
+        return tuple(self._of(kind))
+
+    @property
+    def commands(self) -> tuple[click.Command, ...]:
+        """Further commands of the program, no two of one name: of such the first plugin's stays."""
+        found = self._of("command")
+        for name, ((owner, _), *others) in found.items():
+            for plugin, _ in others:
+                plugin.broken = f"the command {name!r} is the plugin {owner.name}'s already"
+        return tuple(items[0][1] for items in found.values())
+
+    @property
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Every installed plugin, the broken ones too; calls every hook."""
+        provides: dict[str, dict[str, tuple[str, ...]]] = {}
+        for kind in _PROVIDED:
+            for name, items in self._of(kind).items():
+                for plugin, _ in items:
+                    kinds = provides.setdefault(plugin.name, {})
+                    kinds[kind] = (*kinds.get(kind, ()), name)
+        return tuple(
+            PluginInfo(
+                name=plugin.name,
+                distribution=plugin.distribution,
+                version=plugin.version,
+                hooks=plugin.hooks,
+                provides=provides.get(plugin.name, {}),
+                broken=plugin.broken,
+            )
+            for plugin in self._plugins
+        )
+
+    def _of(self, kind: str) -> dict[str, list[tuple[_Plugin, Any]]]:
+        if kind not in self._found:
+            found: dict[str, list[tuple[_Plugin, Any]]] = {}
+            for plugin in self._plugins:
+                for item in plugin.provide(kind):
+                    found.setdefault(item.name, []).append((plugin, item))
+            self._found[kind] = found
+        return self._found[kind]
+
+    def _one(self, kind: str, name: str) -> Any:
+        items = self._of(kind).get(name, [])
+        if len(items) == 1:
+            return items[0][1]
+        word = "rule" if kind == "deriver" else kind
+        if items:
+            owners = " and ".join(plugin.name for plugin, _ in items)
+            raise ConfigError(
+                f"the {word} {name!r} comes from two plugins, {owners}; remove one or put it into {DISABLED_VARIABLE}"
+            )
+        raise ConfigError(f"unknown {word} {name!r}{self._hint(kind, name)}")
+
+    def _hint(self, kind: str, name: str) -> str:
+        package = _FAMILIES.get(name)
+        for plugin in self._plugins:
+            if plugin.broken and (plugin.name == name or plugin.distribution == package):
+                return f"; the plugin {plugin.name} is broken: {plugin.broken}"
+        for other in _PROVIDED:
+            if name in self._of(other) and other not in {kind, "command"}:
+                return f"; it is a {other}"
+        if package:
+            return f"; needs: pip install {package}"
+        broken = [plugin.name for plugin in self._plugins if plugin.broken]
+        return nearest(name, self._choices(kind)) + (f" (broken plugins: {', '.join(broken)})" if broken else "")
+
+    def _choices(self, kind: str) -> list[str]:
+        """What a config may name of this kind."""
+        found = self._of(kind).items()
+        return [name for name, items in found if not (kind == "deriver" and items[0][1].always)]
+
+
+def load_catalogue(
+    entry_points: Iterable[EntryPoint] | None = None, *, disabled: frozenset[str] | None = None
+) -> Catalogue:
+    """Load every installed plugin but the disabled ones; never fails, whatever they do.
+
+    `entry_points` defaults to those of the group "hlmon", `disabled` to what HLMON_DISABLE_PLUGINS says.
+    """
+    if entry_points is None:
+        entry_points = installed_entry_points(group=ENTRY_POINT_GROUP)
+    if disabled is None:
+        disabled = disabled_plugins()
+    plugins = []
+    for entry_point in sorted(entry_points, key=lambda each: (each.name != "builtin", each.name)):
+        distribution = entry_point.dist
+        plugin = _Plugin(
+            name=entry_point.name,
+            distribution=distribution.name if distribution else "",
+            version=distribution.version if distribution else "",
+        )
+        if plugin.name in disabled:
+            plugin.broken = f"disabled by {DISABLED_VARIABLE}"
+        else:
+            plugin.load(entry_point)
+        plugins.append(plugin)
+    return Catalogue(plugins)
+
+
+def _mistakes(module: object, callers: Iterable[pluggy.HookCaller]) -> Iterator[str]:
+    """Hooks that nobody would ever call: misspelt, or without their mark."""
+    known = [hook for hook, _ in _PROVIDED.values()]
+    for caller in callers:
+        required = [hook for hook in caller.get_hookimpls() if not hook.optionalhook]
+        if required and not caller.has_spec():
+            yield f"unknown hook {caller.name}{nearest(caller.name, known)}"
+    for name, function in inspect.getmembers(module, inspect.isroutine):
+        if name in known and not hasattr(function, "hlmon_impl"):
+            yield f"{name} is not marked with @hookimpl"
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,153 @@
+"""A secret never reaches an error, a log, a repr or JSON."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import pickle
+import traceback
+
+import msgspec
+import pytest
+
+from hlmon import ConfigError, Secret, secret
+from hlmon.config import PartTable
+from hlmon.contract import SinkFactory
+from hlmon.parts import part_config
+from hlmon.telemetry import configure_logging
+
+VALUE = 'hunter2-"quoted"\\slash'
+
+
+class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: Secret
+    others: tuple[Secret, ...] = ()
+    fallback: Secret | None = None
+
+
+FACTORY = SinkFactory(name="database", config=DatabaseConfig, open=lambda config, settings: None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_revealed_before(monkeypatch):
+    monkeypatch.setattr(secret, "_revealed", {})
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+
+
+def config_of(**fields) -> DatabaseConfig:
+    table = PartTable(section="sink", name="db", type="database", fields=fields, origin="hlmon.toml")
+    return part_config(table, FACTORY)
+
+
+def test_a_variable_is_revealed_where_it_is_used(monkeypatch):
+    config = config_of(key="env:DB_KEY")
+    monkeypatch.setenv("DB_KEY", VALUE)
+    assert config.key.reveal() == VALUE
+    monkeypatch.setenv("DB_KEY", "rotated")
+    assert config.key.reveal() == "rotated"
+
+
+def test_a_file_is_revealed_without_its_line_end(tmp_path):
+    (tmp_path / "key").write_text(f"{VALUE}\n")
+    assert config_of(key=f"file:{tmp_path}/key").key.reveal() == VALUE
+
+
+def test_a_missing_or_empty_secret_is_an_error_with_the_reference_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    said = {}
+    for reference in ("env:ABSENT", "env:EMPTY", "file:/absent", f"file:{tmp_path}/empty", f"file:{tmp_path}/binary"):
+        with pytest.raises(ConfigError) as caught:
+            Secret(reference).reveal()
+        said[reference] = str(caught.value)
+    assert said == {
+        "env:ABSENT": "the secret env:ABSENT is not set",
+        "env:EMPTY": "the secret env:EMPTY is not set",
+        "file:/absent": "the secret file:/absent cannot be read: No such file or directory",
+        f"file:{tmp_path}/empty": f"the secret file:{tmp_path}/empty is empty",
+        f"file:{tmp_path}/binary": f"the secret file:{tmp_path}/binary is not UTF-8 text",
+    }
+
+
+@pytest.mark.parametrize("literal", ["sbp_4f3e", "env:sk-live-4f3e", "env:", "file:", "https://user:4f3e@host", "", 4])
+def test_a_literal_is_refused_without_being_repeated(literal):
+    for fields in ({"key": literal}, {"key": "env:A", "fallback": literal}, {"key": "env:A", "others": [literal]}):
+        with pytest.raises(ConfigError) as caught:
+            config_of(**fields)
+        said = "".join(traceback.format_exception(caught.value))
+        assert 'must be a reference, "env:NAME" or "file:/path", not the secret itself' in str(caught.value)
+        assert "4f3e" not in said
+
+
+def test_a_secret_of_the_wrong_place_is_not_repeated_either():
+    with pytest.raises(ConfigError) as caught:
+        config_of(key="env:A", kee="4f3e")
+    assert str(caught.value) == "hlmon.toml: sink.db.kee: unknown field; did you mean 'key'?"
+
+
+def test_no_form_of_a_secret_or_its_config_shows_the_value(monkeypatch):
+    monkeypatch.setenv("DB_KEY", VALUE)
+    config = config_of(key="env:DB_KEY")
+    config.key.reveal()
+    forms = [
+        repr(config),
+        str(config),
+        f"{config.key}",
+        f"{config.key!r}",
+        repr(vars(Secret)),
+        str(pickle.dumps(config.key)),
+    ]
+    forms.append(str(msgspec.json.encode(config, enc_hook=str)))
+    assert [form for form in forms if "hunter2" in form] == []
+    with pytest.raises(TypeError, match="Secret"):
+        msgspec.json.encode(config)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_revealed_value_that_reaches_the_log_is_replaced_by_its_reference(monkeypatch, as_json):
+    monkeypatch.setenv("DB_KEY", VALUE)
+    value = Secret("env:DB_KEY").reveal()
+    stream = io.StringIO()
+    configure_logging("INFO", json=as_json, stream=stream)
+    log = logging.getLogger("hlmon.test")
+    try:
+        raise ValueError(f"POST https://host/{value} failed")
+    except ValueError:
+        log.exception("with %s", value, extra={"url": f"https://host/{value}", "nested": {"deep": [value]}})
+    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("[env:DB_KEY]") == 4
+    if as_json:
+        assert json.loads(stream.getvalue())["url"] == "https://host/[env:DB_KEY]"
+
+
+def test_a_secret_that_contains_another_is_replaced_as_a_whole(monkeypatch):
+    monkeypatch.setenv("SHORT", "token")
+    monkeypatch.setenv("LONG", "token-and-more")
+    Secret("env:SHORT").reveal()
+    Secret("env:LONG").reveal()
+    assert secret.redact("token-and-more, token") == "[env:LONG], [env:SHORT]"
+
+
+def test_the_address_of_a_webhook_is_replaced_without_its_host_too(monkeypatch):
+    monkeypatch.setenv("WEBHOOK", "https://discord.com/api/webhooks/1/token")
+    Secret("env:WEBHOOK").reveal()
+    said = "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /api/webhooks/1/token"
+    assert (
+        secret.redact(said) == "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /[env:WEBHOOK]"
+    )
+
+
+def test_very_short_secrets_are_left_in_text_that_they_would_riddle(monkeypatch):
+    monkeypatch.setenv("TINY", "a")
+    Secret("env:TINY").reveal()
+    assert secret.redact("a banana") == "a banana"
+
+
+def test_secrets_are_equal_by_reference():
+    assert Secret("env:A") == Secret("env:A") == copy.copy(Secret("env:A"))
+    assert Secret("env:A") != Secret("env:B")
+    assert len({Secret("env:A"), Secret("env:A")}) == 1

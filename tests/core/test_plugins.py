@@ -1,0 +1,228 @@
+"""The catalogue: what is installed, what is broken and why, and what a name means."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from importlib.metadata import EntryPoint
+from types import ModuleType, SimpleNamespace
+
+import click
+import pytest
+
+from hlmon import ConfigError, DeriverFactory, NoConfig, NotifierFactory, SinkFactory, SourceFactory, hookimpl
+from hlmon.plugins import PluginInfo, load_catalogue
+
+
+def sink(name: str) -> SinkFactory:
+    return SinkFactory(name=name, config=NoConfig, open=lambda config, settings: nullcontext())
+
+
+def entry(name: str, load, distribution: str = ""):
+    """What `importlib.metadata` gives for an installed plugin; `load` returns or raises."""
+    dist = SimpleNamespace(name=distribution, version="1.2.3") if distribution else None
+    return SimpleNamespace(name=name, dist=dist, load=load)
+
+
+def plugin(**hooks) -> ModuleType:
+    """A plugin's module; each hook returns what is given for it."""
+    module = ModuleType("plugin")
+    for name, provided in hooks.items():
+        setattr(module, name, _hook(provided))
+    return module
+
+
+def _hook(provided):
+    return hookimpl(lambda: provided() if callable(provided) else provided)
+
+
+def catalogue_of(*entries):
+    return load_catalogue(entries, disabled=frozenset())
+
+
+def failing(error: BaseException):
+    def fail():
+        raise error
+
+    return fail
+
+
+def broken(*entries) -> dict[str, str | None]:
+    return {info.name: info.broken for info in catalogue_of(*entries).plugins}
+
+
+def refusal(look_up, name: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        look_up(name)
+    return str(caught.value)
+
+
+GOOD = entry("good", lambda: plugin(hlmon_sinks=[sink("archive")]), "good-plugin")
+
+
+def test_every_kind_is_found_by_its_name():
+    opening = {"config": NoConfig, "open": lambda config, settings: nullcontext()}
+    source = SourceFactory(name="a", **opening)
+    rule = DeriverFactory(name="a", kinds=frozenset({"fill"}), **opening)
+    notifier = NotifierFactory(name="a", **opening)
+    command = click.Command("a")
+    module = plugin(
+        hlmon_sources=[source],
+        hlmon_derivers=[rule],
+        hlmon_sinks=(factory for factory in [sink("a")]),
+        hlmon_notifiers=(notifier,),
+        hlmon_commands=[command],
+    )
+    catalogue = catalogue_of(entry("all", lambda: module))
+    assert catalogue.source("a") is source
+    assert catalogue.rule("a") is rule
+    assert catalogue.sink("a").name == "a"
+    assert catalogue.notifier("a") is notifier
+    assert catalogue.commands == (command,)
+    assert catalogue.always_derivers() == ()
+    assert catalogue.names("sink") == ("a",)
+
+
+def test_a_plugin_is_listed_with_where_it_comes_from_and_what_it_provides():
+    assert catalogue_of(GOOD).plugins == (
+        PluginInfo(
+            name="good",
+            distribution="good-plugin",
+            version="1.2.3",
+            hooks=("hlmon_sinks",),
+            provides={"sink": ("archive",)},
+            broken=None,
+        ),
+    )
+
+
+def test_hooks_are_called_once_and_only_for_what_is_asked():
+    calls = []
+    module = plugin(
+        hlmon_sinks=lambda: calls.append("sinks") or [sink("x")], hlmon_commands=lambda: calls.append("commands") or []
+    )
+    catalogue = catalogue_of(entry("counting", lambda: module))
+    assert calls == []
+    assert [catalogue.commands, catalogue.commands] == [(), ()]
+    assert calls == ["commands"]
+    assert catalogue.sink("x") is catalogue.sink("x")
+    assert calls == ["commands", "sinks"]
+
+
+@pytest.mark.parametrize(
+    ("load", "reason"),
+    [
+        (failing(ModuleNotFoundError("No module named 'boto3'")), "ModuleNotFoundError: No module named 'boto3'"),
+        (failing(RuntimeError("two\n  lines")), "RuntimeError: two lines"),
+        (failing(SystemExit(3)), "SystemExit: 3"),
+        (lambda: plugin(hlmon_snks=[]), "unknown hook hlmon_snks; did you mean 'hlmon_sinks'?"),
+        (lambda: plugin(hlmon_sinks=failing(OSError("no disk"))), "hlmon_sinks: OSError: no disk"),
+        (lambda: plugin(hlmon_sinks=3), "hlmon_sinks: TypeError: 'int' object is not iterable"),
+        (lambda: plugin(hlmon_sinks=["x"]), "hlmon_sinks: returned str, not SinkFactory"),
+        (lambda: plugin(hlmon_notifiers=[sink("x")]), "hlmon_notifiers: returned SinkFactory, not NotifierFactory"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_its_reason_and_the_others_work(load, reason):
+    bad = entry("bad", load)
+    assert broken(bad, GOOD) == {"bad": reason, "good": None}
+    assert catalogue_of(bad, GOOD).sink("archive").name == "archive"
+
+
+def test_a_hook_with_parameters_that_hlmon_does_not_pass_is_broken():
+    module = ModuleType("plugin")
+    module.hlmon_sinks = hookimpl(lambda database: [])
+    assert (
+        "{'database'} are declared in the hookimpl but can not be found" in broken(entry("bad", lambda: module))["bad"]
+    )
+
+
+def test_a_hook_without_its_mark_is_told():
+    module = ModuleType("plugin")
+    module.hlmon_sinks = lambda: [sink("x")]
+    assert broken(entry("bad", lambda: module)) == {"bad": "hlmon_sinks is not marked with @hookimpl"}
+
+
+def test_a_hook_that_fails_takes_no_other_hook_of_its_plugin_with_it():
+    module = plugin(hlmon_notifiers=failing(OSError("no")), hlmon_sinks=[sink("x")])
+    catalogue = catalogue_of(entry("half", lambda: module))
+    assert catalogue.names("notifier") == ()
+    assert catalogue.sink("x").name == "x"
+    assert catalogue.plugins[0].broken == "hlmon_notifiers: OSError: no"
+
+
+def test_a_name_that_two_plugins_provide_is_an_error_only_when_it_is_used():
+    other = entry("other", lambda: plugin(hlmon_sinks=[sink("archive"), sink("own")]))
+    catalogue = catalogue_of(GOOD, other)
+    assert catalogue.sink("own").name == "own"
+    assert [info.provides for info in catalogue.plugins] == [{"sink": ("archive",)}, {"sink": ("archive", "own")}]
+    assert refusal(catalogue.sink, "archive") == (
+        "the sink 'archive' comes from two plugins, good and other; remove one or put it into HLMON_DISABLE_PLUGINS"
+    )
+
+
+def test_of_two_commands_with_one_name_the_first_stays_and_the_second_is_told():
+    first, second = click.Command("sim"), click.Command("sim")
+    entries = [entry(name, lambda c=c: plugin(hlmon_commands=[c])) for name, c in [("b", second), ("a", first)]]
+    catalogue = catalogue_of(*entries)
+    assert [command is first for command in catalogue.commands] == [True]
+    assert [info.broken for info in catalogue.plugins] == [None, "the command 'sim' is the plugin a's already"]
+
+
+def test_an_unknown_name_says_what_to_write_or_install_instead():
+    bad = entry("zebra", failing(ImportError("no")))
+    notify = entry("notify", failing(ImportError("no requests")), "hlmon-notify")
+    catalogue = catalogue_of(GOOD)
+    assert refusal(catalogue.sink, "archiv") == "unknown sink 'archiv'; did you mean 'archive'?"
+    assert refusal(catalogue.sink, "zzz") == "unknown sink 'zzz'; known: archive"
+    assert refusal(catalogue.notifier, "zzz") == "unknown notifier 'zzz'"
+    assert refusal(catalogue.notifier, "archive") == "unknown notifier 'archive'; it is a sink"
+    for name, package in [
+        ("dynamodb", "dynamodb"),
+        ("supabase", "supabase"),
+        ("telegram", "notify"),
+        ("sns", "notify"),
+    ]:
+        assert refusal(catalogue.sink, name) == f"unknown sink {name!r}; needs: pip install hlmon-{package}"
+    catalogue = catalogue_of(GOOD, bad, notify)
+    assert refusal(catalogue.sink, "zebra") == "unknown sink 'zebra'; the plugin zebra is broken: ImportError: no"
+    assert refusal(catalogue.notifier, "email") == (
+        "unknown notifier 'email'; the plugin notify is broken: ImportError: no requests"
+    )
+    assert refusal(catalogue.sink, "zzz") == "unknown sink 'zzz'; known: archive (broken plugins: notify, zebra)"
+
+
+def test_what_comes_with_hlmon_is_listed_first_and_the_others_by_name():
+    entries = [entry(name, plugin) for name in ("zebra", "builtin", "aardvark")]
+    assert [info.name for info in catalogue_of(*entries).plugins] == ["builtin", "aardvark", "zebra"]
+
+
+def test_a_disabled_plugin_is_listed_but_never_loaded(monkeypatch):
+    loaded = []
+    monkeypatch.setenv("HLMON_DISABLE_PLUGINS", "noisy,other")
+    catalogue = load_catalogue([entry("noisy", lambda: loaded.append("noisy")), GOOD])
+    assert [(info.name, info.broken) for info in catalogue.plugins] == [
+        ("good", None),
+        ("noisy", "disabled by HLMON_DISABLE_PLUGINS"),
+    ]
+    assert loaded == []
+
+
+def test_real_entry_points_lead_to_modules_and_to_objects_in_them(monkeypatch):
+    module = plugin(hlmon_sinks=[sink("a")])
+    module.inner = plugin(hlmon_sinks=[sink("b")])
+    monkeypatch.setitem(sys.modules, "a_plugin", module)
+    points = [EntryPoint("a", "a_plugin", "hlmon"), EntryPoint("b", "a_plugin:inner", "hlmon")]
+    catalogue = load_catalogue([*points, EntryPoint("c", "no_such_module", "hlmon")], disabled=frozenset())
+    assert catalogue.names("sink") == ("a", "b")
+    assert catalogue.plugins[2].broken == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_what_comes_with_hlmon_comes_through_the_same_door():
+    builtin = load_catalogue(disabled=frozenset()).plugins[0]
+    assert (builtin.name, builtin.distribution, builtin.broken) == ("builtin", "hlmon-core", None)
+    assert builtin.provides == {
+        "source": ("hyperliquid", "replay"),
+        "deriver": ("closes", "positions", "snapshots", "cvd", "position_closed"),
+        "sink": ("jsonl",),
+        "notifier": ("log",),
+    }
