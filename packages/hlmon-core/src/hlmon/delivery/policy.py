@@ -1,0 +1,60 @@
+"""How delivery behaves in trouble, purely: how long to wait, how to find what is refused, how to record it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from hlmon.events import Event, Quarantined, encode
+
+Backoff = Callable[[int, float | None], float]
+"""(failed attempts before this one, the wait that the other side asked for) -> seconds to wait."""
+
+LONGEST_WAIT_S: Final = 60.0
+LONGEST_ASKED_WAIT_S: Final = 3600.0
+_LONGEST_PAYLOAD: Final = 16_384
+_LONGEST_REASON: Final = 500
+
+_T = TypeVar("_T")
+
+
+def full_jitter(uniform: Callable[[], float] = random.random) -> Backoff:
+    """Any time up to 1, 2, 4, … 60 s, or what was asked for if longer, at most an hour; `uniform` gives 0 to 1."""
+
+    def seconds(attempt: int, retry_after: float | None) -> float:
+        jitter = uniform() * min(LONGEST_WAIT_S, 2.0 ** min(attempt, 10))
+        return min(max(jitter, retry_after or 0.0), LONGEST_ASKED_WAIT_S)
+
+    return seconds
+
+
+def settle(batch: Sequence[_T], accepts: Callable[[Sequence[_T]], bool]) -> Iterator[tuple[Sequence[_T], bool]]:
+    """Offer the batch; what is refused is halved until single ones stand alone.
+
+    Yields, in the order of the batch, each part as soon as its fate is known: (part, True) or (one alone, False).
+    With b bad ones among n it takes at most 1 + 2 b log2(n) calls, the logarithm rounded up.
+    """
+    open_parts = [batch] if batch else []
+    while open_parts:
+        part = open_parts.pop()
+        accepted = accepts(part)
+        if accepted or len(part) == 1:
+            yield part, accepted
+        else:
+            middle = len(part) // 2
+            open_parts += [part[middle:], part[:middle]]
+
+
+def quarantined(event: Event, origin: str, reason: str) -> Quarantined:
+    """The record that `origin` refused this event; the same for the same event, so it is kept once."""
+    body = encode(event)
+    return Quarantined(
+        account=event.account,
+        time_ms=event.time_ms,
+        origin=origin,
+        reason=reason[:_LONGEST_REASON],
+        digest=hashlib.sha256(body).hexdigest(),
+        payload=body.decode()[:_LONGEST_PAYLOAD],
+    )
