@@ -1,0 +1,18 @@
+"""The test kit for plugin authors: contracts to inherit and builders of events. Needs pytest."""
+
+from __future__ import annotations
+
+from hlmon.testing.contract_case import BrokenPromise, Contract
+from hlmon.testing.deriver_contract import DeriverContract
+from hlmon.testing.notifier_contract import NotifierContract
+from hlmon.testing.plugin_contract import PluginContract
+from hlmon.testing.sink_contract import SinkContract
+
+__all__ = [
+    "BrokenPromise",
+    "Contract",
+    "DeriverContract",
+    "NotifierContract",
+    "PluginContract",
+    "SinkContract",
+]

@@ -1,0 +1,108 @@
+"""What all contracts share: cases may be excused with a reason, never changed, and a broken promise explains itself."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn
+
+import pytest
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class BrokenPromise(AssertionError):
+    """A part does not keep its contract; the text says what was promised, why it matters and what was seen."""
+
+
+class Contract:
+    """Base of the contracts: subclass one, say what is tested, and pytest collects its cases.
+
+    A case that makes no sense for a part is excused by name: `excused = {"test_…": "reason"}`; it is then reported as
+    skipped with that reason. Replacing a case in a subclass is refused.
+    """
+
+    excused: ClassVar[Mapping[str, str]] = _NOTHING
+    _cases: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __init_subclass__(cls, *, defines_cases: bool = False) -> None:
+        """Take note of the cases that a contract defines; refuse a part's test that changes one."""
+        super().__init_subclass__()
+        if defines_cases:
+            cls._cases = {name: getattr(cls, name) for name in dir(cls) if name.startswith("test_")}
+            return
+        for name, case in cls._cases.items():
+            if getattr(cls, name, None) is not case:
+                raise TypeError(f'{cls.__name__} replaces {name}; a case may be excused: excused = {{"{name}": "why"}}')
+        for name, reason in cls.excused.items():
+            if name not in cls._cases:
+                raise TypeError(f"{cls.__name__} excuses {name}, which is no case of its contract")
+            if not reason.strip():
+                raise TypeError(f"{cls.__name__} excuses {name} without a reason")
+
+    @classmethod
+    def cases(cls) -> tuple[str, ...]:
+        """The names of the contract's cases, the excused ones included."""
+        return tuple(cls._cases)
+
+    @pytest.fixture(autouse=True)
+    def _excuse(self, request: pytest.FixtureRequest) -> None:
+        reason = self.excused.get(request.function.__name__)
+        if reason is not None:
+            pytest.skip(f"excused: {reason}")
+
+    def missing(self, hook: str, purpose: str) -> NoReturn:
+        """Fail because the test class does not say something that a case needs."""
+        raise BrokenPromise(
+            f"{type(self).__name__} must define {hook}, which {purpose}; or excuse the case with a reason"
+        )
+
+
+def check(kept: bool, promise: str, *, because: str, seen: object) -> None:
+    """Raise BrokenPromise unless `kept`."""
+    if not kept:
+        raise BrokenPromise(f"promise: {promise}\n  because: {because}\n  seen: {seen}")
+
+
+def error_of(call: Callable[[], object]) -> Exception | None:
+    """The exception that the call raises, None if it returns."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whatever a part raises is what is being examined
+        return error
+    return None
+
+
+def check_error(error: Exception | None, allowed: tuple[type[Exception], ...], promise: str, *, because: str) -> None:
+    """Raise BrokenPromise unless the error is one of the allowed classes."""
+    seen = "it returned as if all were well" if error is None else f"{type(error).__name__}: {error}"
+    check(isinstance(error, allowed), promise, because=because, seen=seen)
+
+
+def texts_of(error: BaseException | None) -> str:
+    """All that a log would show of an error: its text, its arguments and its whole chain."""
+    return "" if error is None else "".join(traceback.format_exception(error)) + repr(error)
+
+
+@contextmanager
+def captured_logs() -> Iterator[list[str]]:
+    """Every log line that is written meanwhile, at any level, formatted with its exception."""
+    lines: list[str] = []
+    formatter = logging.Formatter("%(name)s %(message)s")
+
+    class Capture(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(formatter.format(record) + repr(vars(record)))
+
+    handler, root = Capture(level=logging.NOTSET), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.NOTSET)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
