@@ -1,0 +1,71 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from hlmon.config import Config, load_config
+from hlmon.journal import Journal
+from hlmon.telemetry import configure_logging
+
+EXAMPLE_ADDRESS: Final = "0x1234567890123456789012345678901234567890"
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Config file.  [default: ./hlmon.toml if it exists]",
+)
+journal_option = click.option(
+    "--journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Journal file.  [default: what the config says, else hlmon.db]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_account = click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="0x…",
+    help="Watch this address instead of the config's; may be repeated.",
+)
+_testnet = click.option("--testnet", is_flag=True, help="Use the exchange's test network.")
+_url = click.option("--url", metavar="URL", help="REST base of the exchange; the WebSocket is at its /ws.")
+
+
+def exchange_options(command: CommandT) -> CommandT:
+    """Who is watched and where: -c, --account, --journal, --testnet, --url."""
+    for option in (_url, _testnet, journal_option, _account, config_option):
+        command = option(command)
+    return command
+
+
+def journal_options(command: CommandT) -> CommandT:
+    """Which journal is read: -c and --journal."""
+    return config_option(journal_option(command))
+
+
+def open_journal(config_file: Path | None, journal: Path | None) -> tuple[Config, Journal]:
+    """The config and its journal, opened for reading. Raises ConfigError and JournalError."""
+    config = load_config(config_file, journal=journal)
+    return config, Journal.open(config.journal, read_only=True)
+
+
+def start_logging() -> None:
+    """Readable lines on a terminal, JSON elsewhere; in detail with --debug."""
+    configure_logging("DEBUG" if click.get_current_context().find_root().params.get("debug") else "INFO")
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help: lines to copy."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,102 @@
+"""`hlmon status`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from hlmon.cli.options import example, journal_options, json_option, open_journal
+from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.running import judge, read_status
+from hlmon.cli.text import ago, span
+from hlmon.status import SourceStatus, Status
+
+
+@click.command("status", epilog=example("hlmon status --json"))
+@journal_options
+@json_option
+def command(*, config_file: Path | None, journal: Path | None, as_json: bool) -> None:
+    """Say what the monitor of this journal is doing: connection, accounts, sinks and notifiers, problems.
+
+    The exit code says only whether the journal could be read; `hlmon health` judges.
+    """
+    _, opened = open_journal(config_file, journal)
+    with opened:
+        status = read_status(opened)
+    now_ms = time.time_ns() // 1_000_000
+    verdict = judge(status, now_ms=now_ms)
+    if as_json:
+        print_json({"running": verdict.running, "healthy": verdict.ok, "why": verdict.why, "status": status})
+        return
+    state = "Running" if verdict.running else "Not running"
+    click.echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
+    if status is not None:
+        _print(status, now_ms)
+
+
+def _print(status: Status, now_ms: int) -> None:
+    click.echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
+    for source in status.sources:
+        click.echo(_connection(source, now_ms))
+    for problem in dict.fromkeys([*status.problems, *(text for source in status.sources for text in source.problems)]):
+        click.echo(f"Problem: {problem}")
+    if any(source.accounts for source in status.sources):
+        show(_accounts(status, now_ms))
+    if status.followers:
+        show(_followers(status, now_ms))
+    counters = dict(status.counters)
+    for source in status.sources:
+        counters |= source.counters
+    if counters:
+        show(_counters(counters))
+
+
+def _connection(source: SourceStatus, now_ms: int) -> str:
+    connection = source.connection
+    parts = [
+        f"Connection {connection.state} since {ago(connection.since_ms, now_ms)}",
+        f"last message {ago(connection.last_frame_ms, now_ms)}",
+        f"{connection.reconnects} reconnects",
+    ]
+    if connection.reason:
+        parts.append(f"last lost: {connection.reason}")
+    if source.coins:
+        parts.append(f"trades of {', '.join(source.coins)}")
+    return ", ".join(parts)
+
+
+def _accounts(status: Status, now_ms: int) -> Table:
+    table = make_table("Account", "Label", "Role", "Mode", "State", "Heard")
+    for account in (account for source in status.sources for account in source.accounts):
+        colour = {"watched": "green", "pending": "yellow"}.get(account.status, "red")
+        state = f"[{colour}]{account.status}[/]{', reading back' if account.resuming else ''}"
+        reason = f": {escape(account.reason)}" if account.reason else ""
+        heard = ago(account.last_seen_ms, now_ms)
+        table.add_row(account.address, escape(account.label), account.role, account.mode, state + reason, heard)
+    return table
+
+
+def _followers(status: Status, now_ms: int) -> Table:
+    table = make_table("Name", "Kind", "Behind", "Last success", "State", right=("Behind",))
+    for follower in status.followers:
+        failing = follower.failing_since_ms
+        state = (
+            "[green]well[/]"
+            if failing is None
+            else f"[red]failing for {span(now_ms - failing)}[/]: {escape(follower.error)}"
+        )
+        table.add_row(
+            escape(follower.name), follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state
+        )
+    return table
+
+
+def _counters(counters: dict[str, int]) -> Table:
+    table = make_table("Counted since the start", "Number", right=("Number",))
+    for name, number in sorted(counters.items()):
+        table.add_row(escape(name), f"{number:,}")
+    return table

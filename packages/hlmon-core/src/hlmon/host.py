@@ -1,0 +1,253 @@
+"""Opens everything, runs it, stops it in the right order: sources first, then the journal, then the followers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hlmon.config import Config
+from hlmon.contract import ReportsStatus, Settings, Source
+from hlmon.delivery import Follower, follow_notifier, follow_sink, full_jitter
+from hlmon.errors import ConfigError, JournalError
+from hlmon.events import Quarantined
+from hlmon.ingest import Ingest
+from hlmon.journal import Journal
+from hlmon.parts import EnabledPart, EnabledParts, enable
+from hlmon.plugins import Catalogue
+from hlmon.schedule import IdleSchedule
+from hlmon.status import Status
+
+STATUS_SECONDS = 5.0
+STOP_SECONDS = 18.0  # of the 20 promised; the rest is for the interpreter
+PRUNE_SECONDS = 3600.0
+DAY_MS = 86_400_000
+EXCHANGE = "hyperliquid"
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, catalogue: Catalogue, *, on_frame: Callable[[str | bytes], None] | None = None) -> None:
+    """Watch until SIGTERM or SIGINT, then drain and return. `on_frame` sees every raw frame of the exchange.
+
+    Raises ConfigError or JournalError if something cannot be opened, before any socket exists; JournalError also when
+    the journal fails later.
+    """
+    with ExitStack() as stack:
+        monitor = _open(config, _with_exchange(config, enable(config, catalogue), catalogue), stack)
+        if on_frame is not None:
+            for source in monitor.sources.values():
+                if hasattr(source, "on_frame"):
+                    source.on_frame = on_frame
+        asyncio.run(monitor.run())
+
+
+def record(config: Config, catalogue: Catalogue, file: Path) -> None:
+    """Run, and write every raw frame to `file`, one a line; text frames only, since the exchange sends no others."""
+    with file.open("xb") as output:
+
+        def write(frame: str | bytes) -> None:
+            output.write((frame.encode() if isinstance(frame, str) else frame).replace(b"\n", b" ") + b"\n")
+
+        run(config, catalogue, on_frame=write)
+
+
+def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
+    """What a run with this config would do, line by line; with `connect` every part is opened as a run would.
+
+    Raises ConfigError with a line for every problem.
+    """
+    parts = _with_exchange(config, enable(config, catalogue), catalogue)
+    lines = [f"account {account.address} {account.label}".rstrip() for account in config.account]
+    lines += [f"market trades of {coin}" for coin in config.hyperliquid.coins]
+    lines += [f"sink {part.name} ({part.factory.name})" for part in parts.sinks]
+    lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
+    lines += [f"rule {name}" for name in config.rule]
+    lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
+    if connect:
+        with ExitStack() as stack:
+            every: tuple[EnabledPart[Any], ...] = (*parts.derivers, *parts.sinks, *parts.notifiers, *parts.sources)
+            for part in every:
+                stack.enter_context(_named(part, part.open(_settings(config, part.name))))
+        lines.append("every part opened")
+    return lines
+
+
+def _with_exchange(config: Config, parts: EnabledParts, catalogue: Catalogue) -> EnabledParts:
+    """The parts with the exchange's feed, which every monitor has; its config is the table [hyperliquid]."""
+    feed = EnabledPart(name=EXCHANGE, factory=catalogue.source(EXCHANGE), config=config.hyperliquid)
+    return replace(parts, sources=(feed, *parts.sources))
+
+
+def _settings(config: Config, name: str) -> Settings:
+    return Settings(
+        name=name,
+        accounts=config.labels,
+        coins=config.hyperliquid.coins,
+        snapshot_ms=config.hyperliquid.snapshot_seconds * 1000,
+        cvd_interval_ms=config.hyperliquid.cvd_seconds * 1000,
+        url=config.hyperliquid.url,
+    )
+
+
+def _open(config: Config, parts: EnabledParts, stack: ExitStack) -> Monitor:
+    """Open everything in the order in which data flows backwards, so that what is downstream is ready first."""
+
+    def open_part(part: EnabledPart[Any]) -> Any:
+        return stack.enter_context(_named(part, part.open(_settings(config, part.name))))
+
+    journal = stack.enter_context(Journal.open(config.journal))
+    derivers = [(part.name, part.factory.kinds, open_part(part)) for part in parts.derivers]
+    schedule = IdleSchedule()
+    ingest = Ingest(journal, derivers, schedule=schedule)
+
+    def set_aside(event: Quarantined) -> None:
+        journal.append([event])
+
+    ingest.rebuild()
+    followers = []
+    for part in parts.sinks:
+        sink = open_part(part)
+        ingest(sink.load_checkpoints())
+        followers.append(follow_sink(part.name, journal, sink, part.factory, quarantine=set_aside))
+    max_age_ms = config.alert_max_age_seconds * 1000
+    told = partial(follow_notifier, routes=config.route, labels=config.labels, max_age_ms=max_age_ms)
+    for notifier in parts.notifiers:
+        opened = open_part(notifier)
+        followers.append(told(notifier.name, journal, opened, notifier.factory, quarantine=set_aside))
+    sources = {part.name: open_part(part) for part in parts.sources}
+    return Monitor(config, journal=journal, ingest=ingest, schedule=schedule, sources=sources, followers=followers)
+
+
+@contextmanager
+def _named(part: EnabledPart[Any], opening: AbstractContextManager[Any]) -> Iterator[Any]:
+    """Say which part it was that could not be opened."""
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(opening)
+        except ConfigError as error:
+            raise ConfigError(f"{part.name} ({part.factory.name}): {error}") from error
+        yield opened
+
+
+class Monitor:
+    """Everything that is open, running until it is told to stop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        journal: Journal,
+        ingest: Ingest,
+        schedule: IdleSchedule,
+        sources: dict[str, Source],
+        followers: list[Follower],
+    ) -> None:
+        self.sources = sources
+        self._config = config
+        self._journal = journal
+        self._ingest = ingest
+        self._schedule = schedule
+        self._followers = followers
+        self._started_ms = _now_ms()
+        self._failures: dict[str, str] = {}  # source -> why it does not run
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails."""
+        loop = asyncio.get_running_loop()
+        failed = self._schedule.start(loop)
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        for follower in self._followers:
+            follower.start()
+        tasks = [asyncio.create_task(self._run_source(name, source)) for name, source in self.sources.items()]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._write_status))]
+        tasks += [asyncio.create_task(self._repeat(PRUNE_SECONDS, self._prune))]
+        stop = asyncio.create_task(stopped.wait())
+        try:
+            ends: list[asyncio.Future[Any]] = [failed, *tasks]
+            await asyncio.wait([stop, *ends], return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                if end.done():
+                    end.result()
+        finally:
+            await self._stop([stop, *tasks])
+
+    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(JournalError):  # the first one is being raised already
+            self._ingest.flush(final=True)
+        for follower in self._followers:
+            follower.drain()
+        for follower in self._followers:
+            if not follower.stop(deadline - time.monotonic()):
+                _log.warning("%s gets the rest after the next start", follower.name)
+
+    async def _run_source(self, name: str, source: Source) -> None:
+        """Run one source; one that fails is started again after a pause, and named meanwhile."""
+        backoff = full_jitter()
+        for attempt in range(1_000_000):
+            try:
+                await source.run(self._ingest)
+                await asyncio.Event().wait()  # a finite input ended; the monitor goes on
+            except JournalError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever a source raises, the others go on
+                _log.exception("source %s failed and will be started again", name)
+                self._failures[name] = f"source {name} failed: {type(error).__name__}: {error}"
+                await asyncio.sleep(backoff(attempt, None))
+            self._failures.pop(name, None)
+
+    async def _repeat(self, seconds: float, work: Callable[[], None]) -> None:
+        while True:
+            work()
+            await asyncio.sleep(seconds)
+
+    def _write_status(self) -> None:
+        self._journal.put_status(msgspec.json.encode(self.status()))
+
+    def _prune(self) -> None:
+        if self._config.retention_days is not None:
+            before_ms = _now_ms() - self._config.retention_days * DAY_MS
+            gone = self._journal.prune(before_ms, [follower.cursor_name for follower in self._followers])
+            _log.info("removed %d events older than %d days", gone, self._config.retention_days)
+
+    def status(self) -> Status:
+        """What the monitor says of itself now."""
+        followers = [follower.status() for follower in self._followers]
+        failing = [
+            f"{each.part} {each.name} fails since {(_now_ms() - each.failing_since_ms) // 1000} s: {each.error}"
+            for each in followers
+            if each.failing_since_ms is not None
+        ]
+        return Status(
+            pid=os.getpid(),
+            version=version("hlmon-core"),
+            started_ms=self._started_ms,
+            updated_ms=_now_ms(),
+            url=self._config.hyperliquid.url,
+            sources=[source.status() for source in self.sources.values() if isinstance(source, ReportsStatus)],
+            followers=followers,
+            counters=dict(self._ingest.failures),
+            problems=[*self._failures.values(), *failing],
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

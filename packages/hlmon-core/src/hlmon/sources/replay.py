@@ -1,0 +1,173 @@
+"""The source "replay": recorded frames of the WebSocket, one a line exactly as received, on the path of live ones.
+
+The same lines always give the same events, so a file may be replayed again, whole or in part. Where a recording shows
+that a connection was lost, it states the same gaps as a live feed does.
+
+Market trades: after the acknowledgement of a subscription the exchange repeats old trades, so the first frame then
+counts for nothing, as it does live. A file without acknowledgements is a selection of frames; there, each one counts.
+Trades that are older than the CVD already in the journal are not counted again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hlmon.contract import Ingest, Settings, SourceFactory
+from hlmon.errors import ConfigError, WireError
+from hlmon.events import Cvd, Event, Gap, MarketTrades, Quarantined
+from hlmon.hyperliquid.decode import decode_frame
+from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
+from hlmon.hyperliquid.market import Coin
+from hlmon.hyperliquid.requests import Subscription
+
+LINES_PER_STEP: Final = 200
+KEPT_CHARACTERS: Final = 16_384
+
+
+class ReplayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`files` are read in their order."""
+
+    files: tuple[str, ...]
+
+
+@dataclass
+class Tally:
+    """What was in the lines so far."""
+
+    lines: int = 0
+    read: Counter[str] = field(default_factory=Counter)  # events by kind, known ones too
+    ignored: Counter[str] = field(default_factory=Counter)  # frames by channel
+    others: int = 0  # frames of accounts that were not asked for
+    quarantined: int = 0
+
+
+class Replay:
+    """Reads files once; `tally` grows while it does. An empty `accounts` means all."""
+
+    def __init__(self, files: Sequence[Path], accounts: Iterable[str] = ()) -> None:
+        self.tally = Tally()
+        self._files = files
+        self._accounts = frozenset(account.lower() for account in accounts)
+        self._clock_ms = 0
+        self._newest_ms: dict[tuple[str, str], int] = {}
+        self._lost: set[tuple[str, str]] = set()
+        self._coins: dict[str, Coin] = {}
+        self._counted_ms: Mapping[str, int] = {}
+
+    async def run(self, ingest: Ingest) -> None:
+        """Replay everything, letting the event loop go on in between."""
+        for _ in self.steps(ingest):
+            await asyncio.sleep(0)
+
+    def steps(self, ingest: Ingest) -> Iterator[int]:
+        """Replay a few lines at a time; yields the bytes read in each step. Raises ConfigError if a file cannot be."""
+        self._counted_ms = _newest_by_coin(ingest.states("cvd"))
+        for path in self._files:
+            try:
+                with path.open("rb") as file:
+                    while lines := [line for _, line in zip(range(LINES_PER_STEP), file, strict=False)]:
+                        ingest(event for line in lines for event in self._events_of(line.strip()))
+                        yield sum(map(len, lines))
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def _events_of(self, line: bytes) -> Iterator[Event]:
+        if not line:
+            return
+        self.tally.lines += 1
+        try:
+            frame = decode_frame(line, clock_ms=self._clock_ms)
+        except WireError as error:
+            self.tally.quarantined += 1
+            yield self._quarantined(line, str(error))
+            return
+        for event in self._admitted(frame):
+            self.tally.read[event.kind] += 1
+            yield event
+
+    def _admitted(self, frame: Frame) -> Iterable[Event]:
+        match frame:
+            case Events(account=account) if account and self._accounts and account not in self._accounts:
+                self.tally.others += 1
+            case Events():
+                return self._of_stream(frame)
+            case Ack(method="subscribe", subscription=Subscription(type="trades", coin=coin)):
+                self._coins.setdefault(coin, Coin(coin))
+            case Greeting():
+                self._lost = set(self._newest_ms)
+                return [event for coin in self._coins.values() for event in coin.lost(self._clock_ms)]
+            case Ignored(channel=channel):
+                self.tally.ignored[channel] += 1
+            case Refusal():
+                self.tally.ignored["error"] += 1
+        return ()
+
+    def _of_stream(self, frame: Events) -> Iterator[Event]:
+        yield from self._hole_before(frame)
+        self._clock_ms = max(self._clock_ms, frame.newest_ms or 0)
+        for event in frame.events:
+            if isinstance(event, MarketTrades):
+                yield from self._trades(event)
+            else:
+                yield event
+
+    def _hole_before(self, frame: Events) -> Iterator[Event]:
+        """A snapshot holds the newest rows: if it does not reach back to what was seen before, rows are missing."""
+        stream = (frame.account, frame.stream)
+        before_ms = self._newest_ms.get(stream, 0)
+        self._newest_ms[stream] = max(before_ms, frame.newest_ms or 0)
+        if frame.is_snapshot and frame.oldest_ms and stream in self._lost and before_ms < frame.oldest_ms:
+            yield Gap(
+                account=frame.account,
+                stream=frame.stream,
+                start_ms=before_ms,
+                end_ms=frame.oldest_ms,
+                time_ms=frame.oldest_ms,
+                reason="the recording lost its connection",
+            )
+        self._lost.discard(stream)
+
+    def _trades(self, event: MarketTrades) -> Iterable[Event]:
+        coin = self._coins.get(event.coin)
+        for taken in (event,) if coin is None else coin.take(event):
+            if not isinstance(taken, MarketTrades):
+                yield taken
+            elif fresh := tuple(trade for trade in taken.trades if trade.time_ms > self._counted_ms.get(event.coin, 0)):
+                yield msgspec.structs.replace(taken, trades=fresh)
+
+    def _quarantined(self, line: bytes, reason: str) -> Quarantined:
+        return Quarantined(
+            time_ms=self._clock_ms,
+            origin="wire",
+            reason=reason,
+            digest=sha256(line).hexdigest(),
+            payload=line.decode(errors="replace")[:KEPT_CHARACTERS],
+        )
+
+
+def _newest_by_coin(buckets: Iterable[Event]) -> dict[str, int]:
+    newest: dict[str, int] = {}
+    for bucket in buckets:
+        if isinstance(bucket, Cvd):
+            newest[bucket.coin] = max(newest.get(bucket.coin, 0), bucket.time_ms)
+    return newest
+
+
+def _open(config: ReplayConfig, settings: Settings) -> AbstractContextManager[Replay]:
+    files = [Path(name).expanduser() for name in config.files]
+    for path in files:
+        if not path.is_file():
+            raise ConfigError(f"source.{settings.name}.files: {path}: no such file")
+    return nullcontext(Replay(files, settings.accounts))
+
+
+FACTORY: Final = SourceFactory(name="replay", open=_open, config=ReplayConfig)

@@ -1,0 +1,61 @@
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hlmon.cli import program
+from hlmon.cli.init import TEMPLATE
+from hlmon.config import load_config
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(program, arguments, prog_name="hlmon")
+
+
+def test_init_writes_a_config_that_is_right_by_itself(here: Path):
+    assert run("init").exit_code == 0
+    result = run("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.output.endswith("The config is right.\n")
+
+
+def test_every_example_in_it_is_right_too(here: Path):
+    (here / "hlmon.toml").write_text(re.sub(r"^#(?=\S)", "", TEMPLATE, flags=re.MULTILINE))
+    config = load_config(None, environ={})
+    assert (len(config.account), config.retention_days, config.hyperliquid.testnet) == (1, 90, True)
+    assert run("check").exit_code == 0
+
+
+def test_init_leaves_an_existing_file_as_it_is(here: Path):
+    (here / "mine.toml").write_text("# mine")
+    result = run("init", "mine.toml")
+    assert result.exit_code == 2
+    assert result.stderr == "error: mine.toml exists already; it was left as it is\n"
+    assert (here / "mine.toml").read_text() == "# mine"
+
+
+def test_init_says_why_a_file_cannot_be_written():
+    result = run("init", "nowhere/hlmon.toml")
+    assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
+
+
+def test_record_leaves_an_existing_file_as_it_is(here: Path):
+    (here / "frames.jsonl").write_text("old\n")
+    result = run("record", "frames.jsonl")
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    assert (here / "frames.jsonl").read_text() == "old\n"
+
+
+def test_check_names_what_is_wrong_and_where(here: Path):
+    (here / "bad.toml").write_text('[hyperliquid]\nsnapshot_second = 3\n[sink.x]\ntype = "nothing"\n')
+    result = run("check", "-c", "bad.toml")
+    assert result.exit_code == 2
+    assert "snapshot_seconds" in result.stderr

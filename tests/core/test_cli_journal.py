@@ -1,0 +1,194 @@
+import json
+import os
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from hlmon.cli import program
+from hlmon.cli.running import SILENT_MS, STALE_MS, judge
+from hlmon.journal import Journal
+from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
+from hlmon.testing.builders import ALICE, make_fill, make_gap, make_position
+
+NOW_MS = 1_780_000_000_000
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch):
+    """An empty journal where commands look for it, still open for writing as a running monitor has it."""
+    monkeypatch.chdir(tmp_path)
+    with Journal.open(tmp_path / "hlmon.db") as opened:
+        yield opened
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(program, arguments, prog_name="hlmon")
+
+
+def make_status(now_ms: int = NOW_MS, **changes) -> Status:
+    source = SourceStatus(
+        connection=ConnectionStatus(state="live", since_ms=now_ms - 60_000, last_frame_ms=now_ms - 1_000),
+        accounts=[AccountStatus(address=ALICE, label="main", status="watched", last_seen_ms=now_ms - 3_000)],
+    )
+    fields = {
+        "pid": os.getpid(),
+        "version": "0.1.0",
+        "started_ms": now_ms - 3_600_000,
+        "updated_ms": now_ms - 2_000,
+        "sources": [source],
+        "followers": [FollowerStatus(name="archive", part="sink", lag=7)],
+        "counters": {"failures": 2},
+    }
+    return Status(**fields | changes)
+
+
+def verdict_of(status: Status | None, *, alive: bool = True):
+    return judge(status, now_ms=NOW_MS, alive=lambda _: alive)
+
+
+def test_a_monitor_that_spoke_lately_and_hears_the_exchange_is_well():
+    verdict = verdict_of(make_status())
+    assert (verdict.ok, verdict.running, verdict.why) == (True, True, "running for 1 h, 1 account watched")
+
+
+def test_a_monitor_that_said_nothing_for_30_s_is_not_running():
+    assert verdict_of(make_status(updated_ms=NOW_MS - STALE_MS)).ok
+    assert not verdict_of(make_status(updated_ms=NOW_MS - STALE_MS - 1)).running
+
+
+def test_a_monitor_whose_process_is_gone_is_not_running():
+    verdict = verdict_of(make_status(pid=77), alive=False)
+    assert (verdict.ok, verdict.running, verdict.why) == (False, False, "the monitor's process 77 is gone")
+
+
+def test_a_monitor_that_hears_nothing_for_5_minutes_is_unwell_though_running():
+    lost = ConnectionStatus(state="waiting", last_frame_ms=NOW_MS - SILENT_MS - 1, reason="no route")
+    verdict = verdict_of(make_status(sources=[SourceStatus(connection=lost)]))
+    assert (verdict.ok, verdict.running) == (False, True)
+    assert verdict.why == "nothing heard from the exchange for 5 min: no route"
+
+
+def test_a_monitor_that_has_just_started_gets_5_minutes_to_hear_something():
+    source = SourceStatus(connection=ConnectionStatus(state="connecting"))
+    assert verdict_of(make_status(started_ms=NOW_MS - SILENT_MS, sources=[source])).ok
+
+
+def test_a_monitor_with_nothing_to_watch_is_well_and_says_what_to_do():
+    idle = SourceStatus(connection=ConnectionStatus(state="idle"), problems=["no account: use --account"])
+    verdict = verdict_of(make_status(sources=[idle]))
+    assert verdict.ok
+    assert verdict.why.endswith("0 accounts watched; no account: use --account")
+
+
+def test_problems_that_a_restart_would_not_solve_do_not_make_a_monitor_unwell():
+    verdict = verdict_of(make_status(problems=["sink archive has been failing"]))
+    assert verdict.ok
+    assert "sink archive has been failing" in verdict.why
+
+
+def test_health_answers_by_exit_code_and_one_line(journal: Journal):
+    before = run("health")
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000)))
+    after = run("health")
+    assert (before.exit_code, before.output) == (1, "unhealthy: no monitor has run on this journal yet\n")
+    assert (after.exit_code, after.output) == (0, "healthy: running for 1 h, 1 account watched\n")
+
+
+def test_health_without_a_journal_is_a_journal_error(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("health").exit_code == 3
+
+
+def test_status_shows_accounts_followers_and_problems(journal: Journal):
+    status = make_status(time.time_ns() // 1_000_000, problems=["look here"])
+    journal.put_status(msgspec.json.encode(status))
+    output = run("status").output
+    assert output.startswith("Running.\n")
+    for words in ("main", "watched", "archive", "Problem: look here", "last message now"):
+        assert words in output
+
+
+def test_status_in_json_has_the_verdict_and_the_whole_status(journal: Journal):
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000)))
+    said = json.loads(run("status", "--json").output)
+    assert (said["running"], said["healthy"], said["status"]["followers"][0]["lag"]) == (True, True, 7)
+
+
+def test_status_of_another_version_is_a_journal_error(journal: Journal):
+    journal.put_status(b'{"pid":"none"}')
+    assert run("status").exit_code == 3
+
+
+def test_status_without_a_monitor_says_so_and_is_no_error(journal: Journal):
+    result = run("status")
+    assert (result.exit_code, result.output) == (0, "Not running: no monitor has run on this journal yet\n")
+
+
+def test_gaps_lists_what_is_missing_and_with_all_what_was_read_back(journal: Journal):
+    journal.append([make_gap(reason="power cut"), make_gap(healed=True, events_read=12, reason="reconnect")])
+    assert "power cut" in run("gaps").output
+    assert "reconnect" not in run("gaps").output
+    assert "read back, 12 events" in run("gaps", "--all").output
+
+
+def test_gaps_in_json_are_the_events(journal: Journal):
+    gap = make_gap()
+    journal.append([gap])
+    (printed,) = json.loads(run("gaps", "--json").output)
+    assert (printed["stream"], printed["start_ms"], printed["account"]) == (gap.stream, gap.start_ms, ALICE)
+
+
+def test_no_gaps_is_said_with_the_number_of_those_read_back(journal: Journal):
+    assert run("gaps").output == "No gaps.\n"
+    journal.append([make_gap(healed=True)])
+    assert run("gaps").output == "No gaps. 1 were read back whole (hlmon gaps --all).\n"
+
+
+def test_verify_proves_a_whole_chain_that_ends_at_the_account_state(journal: Journal):
+    position = make_position(coin="BTC", side="long", size=Decimal(1))
+    journal.append([make_fill(), position])
+    result = run("verify")
+    assert result.exit_code == 0
+    assert result.output.endswith("Proven: no fill is missing.\n")
+
+
+def test_verify_without_an_account_state_does_not_claim_a_proof(journal: Journal):
+    journal.append([make_fill()])
+    result = run("verify")
+    assert result.exit_code == 0
+    assert result.output.endswith("1 could not be compared with an account state.\n")
+
+
+def test_verify_ends_with_1_at_a_break_and_lists_it(journal: Journal):
+    journal.append([make_fill(), make_fill(start_position=Decimal(3))])
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "none: fills are missing" in result.output
+    assert result.output.endswith("NOT PROVEN: fills are missing in 1 of the chains, and no gap admits it.\n")
+
+
+def test_verify_accepts_a_break_in_a_known_gap(journal: Journal):
+    first, second = make_fill(), make_fill(start_position=Decimal(3))
+    journal.append([first, second, make_gap(start_ms=first.time_ms, end_ms=second.time_ms)])
+    result = run("verify")
+    assert result.exit_code == 0
+    assert "Fills are missing in 1 places, all of them in known gaps" in result.output
+
+
+def test_verify_in_json_gives_every_chain_with_exact_decimals(journal: Journal):
+    journal.append([make_fill(size=Decimal("0.1")), make_fill(start_position=Decimal("0.3"))])
+    result = run("verify", "--json")
+    said = json.loads(result.output)
+    (chain,) = said["chains"]
+    assert (result.exit_code, said["proven"], chain["breaks"][0]["expected"]) == (1, False, "0.1")
+
+
+def test_labels_of_the_config_name_the_accounts(journal: Journal, tmp_path: Path):
+    (tmp_path / "hlmon.toml").write_text(f'[[account]]\naddress = "{ALICE}"\nlabel = "savings"\n')
+    journal.append([make_gap(), make_fill()])
+    assert "savings" in run("gaps").output
+    assert "savings" in run("verify").output
