@@ -114,8 +114,15 @@ def test_an_older_state_takes_no_snapshot():
 
 
 def test_no_snapshot_is_taken_before_the_mode_is_known():
-    spot = make_spot_state(balances=BALANCES)
-    assert len(snapshots_of(spot, state(), state(after_ms=600_000), info("unified"), state(after_ms=605_000))) == 1
+    early = [make_spot_state(balances=BALANCES), make_prices(), state(), state(after_ms=600_000)]
+    assert len(snapshots_of(*early, info("unified"), state(after_ms=605_000))) == 1
+
+
+def test_a_unified_account_waits_for_the_prices_of_its_tokens():
+    deriver = Snapshots(MINUTE_MS)
+    early = [info("unified"), make_spot_state(balances=BALANCES), state(), state(after_ms=600_000)]
+    assert snapshots_of(*early, deriver=deriver) == []
+    assert snapshots_of(make_prices(), state(after_ms=605_000), deriver=deriver)[0].account_value > 0
 
 
 @pytest.mark.parametrize("mode", ["unified", "portfolio_margin"])

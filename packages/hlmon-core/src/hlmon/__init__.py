@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hlmon.contract import (
     ENTRY_POINT_GROUP,
+    ChecksConnection,
     Deriver,
     DeriverFactory,
     Factory,
@@ -76,6 +77,7 @@ __all__ = [
     "Alert",
     "Balance",
     "Checkpoint",
+    "ChecksConnection",
     "CloseCause",
     "ConfigError",
     "ConnectionStatus",

@@ -87,6 +87,14 @@ class ReportsStatus(Protocol):
         """The present state, as plain data."""
 
 
+@runtime_checkable
+class ChecksConnection(Protocol):
+    """A source that can be asked for `hlmon check --connect` without running."""
+
+    async def check_connection(self) -> Sequence[str]:
+        """What the other side says of what a run would watch, in lines. ConfigError if it does not answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Need:
     """Something that a deployment must provide: plain data, read by the deploy package."""

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from hlmon.config import Config
-from hlmon.contract import ReportsStatus, Settings, Source
+from hlmon.contract import ChecksConnection, ReportsStatus, Settings, Source
 from hlmon.delivery import Follower, follow_notifier, follow_sink, full_jitter
 from hlmon.errors import ConfigError, JournalError
 from hlmon.events import Quarantined
@@ -80,7 +80,9 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
         with ExitStack() as stack:
             every: tuple[EnabledPart[Any], ...] = (*parts.derivers, *parts.sinks, *parts.notifiers, *parts.sources)
             for part in every:
-                stack.enter_context(_named(part, part.open(_settings(config, part.name))))
+                opened = stack.enter_context(_named(part, part.open(_settings(config, part.name))))
+                if isinstance(opened, ChecksConnection):
+                    lines += asyncio.run(opened.check_connection())
         lines.append("every part opened")
     return lines
 
@@ -162,6 +164,7 @@ class Monitor:
         self._schedule = schedule
         self._followers = followers
         self._started_ms = _now_ms()
+        self._stopping = asyncio.Event()
         self._failures: dict[str, str] = {}  # source -> why it does not run
 
     async def run(self) -> None:
@@ -188,9 +191,10 @@ class Monitor:
 
     async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
         deadline = time.monotonic() + STOP_SECONDS
+        self._stopping.set()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks, timeout=STOP_SECONDS / 2)
         with contextlib.suppress(JournalError):  # the first one is being raised already
             self._ingest.flush(final=True)
         for follower in self._followers:
@@ -205,10 +209,14 @@ class Monitor:
         for attempt in range(1_000_000):
             try:
                 await source.run(self._ingest)
-                await asyncio.Event().wait()  # a finite input ended; the monitor goes on
+                await self._stopping.wait()  # a finite input ended; the monitor goes on
+                return
             except JournalError:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever a source raises, the others go on
+                if self._stopping.is_set():
+                    _log.exception("source %s failed while it was stopped", name)
+                    return
                 _log.exception("source %s failed and will be started again", name)
                 self._failures[name] = f"source {name} failed: {type(error).__name__}: {error}"
                 await asyncio.sleep(backoff(attempt, None))

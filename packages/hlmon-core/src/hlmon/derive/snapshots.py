@@ -17,7 +17,7 @@ import msgspec
 from hlmon.contract import DeriverFactory, NoConfig, Settings
 from hlmon.derive.figures import ratio
 from hlmon.derive.health import distances_of, health_score, margins_of
-from hlmon.derive.value import account_value, unrealized_pnl, withdrawable
+from hlmon.derive.value import COLLATERAL, account_value, unrealized_pnl, withdrawable
 from hlmon.events import (
     AccountInfo,
     AccountMode,
@@ -88,12 +88,17 @@ class Snapshots:
         time_ms = state.time_ms - state.time_ms % self._interval_ms
         if time_ms <= account.snapshot_ms or account.mode is None:
             return ()
-        if account.balances is None:
+        if account.balances is None or (not self._memory.prices and _holds_tokens(account.balances)):
             has_waited = state.time_ms >= account.first_ms + self._interval_ms
             if account.mode != "classic" or not has_waited:
                 return ()
         account.snapshot_ms = time_ms
         return [snapshot(state, account.mode, account.balances or (), self._memory.prices, time_ms=time_ms)]
+
+
+def _holds_tokens(balances: Sequence[Balance]) -> bool:
+    """Whether what they are worth depends on prices."""
+    return any(balance.total and balance.coin not in COLLATERAL for balance in balances)
 
 
 def snapshot(

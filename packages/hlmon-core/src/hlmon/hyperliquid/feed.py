@@ -16,6 +16,7 @@ from hlmon.errors import WireError
 from hlmon.events import AccountInfo, Event, MarketTrades
 from hlmon.hyperliquid.account import DAY_MS, Account
 from hlmon.hyperliquid.budget import Budget
+from hlmon.hyperliquid.check import check_connection
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 from hlmon.hyperliquid.connection import Connection
 from hlmon.hyperliquid.decode import decode_frame, quarantined
@@ -45,6 +46,7 @@ class HyperliquidFeed:
         self, settings: Settings, info: Info, *, clock: Clock = REAL_TIME, on_frame: OnFrame | None = None
     ) -> None:
         self.on_frame = on_frame
+        self._url = settings.url
         self._clock = clock
         self._info = info
         self._exchange_ms = 0
@@ -94,6 +96,10 @@ class HyperliquidFeed:
             raise group.exceptions[0] from group
         finally:
             self._interrupt(unexplained=False)
+
+    async def check_connection(self) -> list[str]:
+        """Whether the exchange answers, and what it says of each account."""
+        return await check_connection(self._url, self._accounts)
 
     def status(self) -> SourceStatus:
         """The present state; times are this machine's."""
