@@ -170,6 +170,13 @@ class Monitor:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails."""
         loop = asyncio.get_running_loop()
+        _log.info(
+            "hlmon %s watches %d accounts at %s; journal %s",
+            version("hlmon-core"),
+            len(self._config.account),
+            self._config.hyperliquid.url,
+            self._config.journal,
+        )
         failed = self._schedule.start(loop)
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -202,6 +209,7 @@ class Monitor:
         for follower in self._followers:
             if not follower.stop(deadline - time.monotonic()):
                 _log.warning("%s gets the rest after the next start", follower.name)
+        _log.info("stopped; everything received is in the journal")
 
     async def _run_source(self, name: str, source: Source) -> None:
         """Run one source; one that fails is started again after a pause, and named meanwhile."""

@@ -63,7 +63,8 @@ def judge(status: Status | None, *, now_ms: int, alive: Callable[[int], bool] = 
         if source.connection.state != "idle" and silent_ms > SILENT_MS:
             reason = f": {source.connection.reason}" if source.connection.reason else ""
             return Verdict(ok=False, running=True, why=f"nothing heard from the exchange for {span(silent_ms)}{reason}")
-    watched = sum(account.status == "watched" for source in status.sources for account in source.accounts)
+    accounts = [account for source in status.sources for account in source.accounts]
+    watched = sum(account.status == "watched" and account.role != "agent" for account in accounts)
     why = f"running for {span(now_ms - status.started_ms)}, {watched} account{'s' * (watched != 1)} watched"
     problems = [*status.problems, *(problem for source in status.sources for problem in source.problems)]
     return Verdict(ok=True, running=True, why="; ".join([why, *dict.fromkeys(problems)]))

@@ -49,7 +49,7 @@ def follow_notifier(
             return False
         due = is_due(event, clock_ms(), max_age_ms)
         if not due:
-            _logger.info("notifier %s does not tell %s: it is too old", name, event.key)
+            _logger.debug("notifier %s does not tell %s: it is too old", name, event.key)
         return due
 
     return Follower(

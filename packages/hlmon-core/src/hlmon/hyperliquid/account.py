@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from hlmon.events import AccountInfo, AccountMode, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.frames import Events
@@ -26,6 +27,8 @@ STREAMS = (
 """In the order of subscribing: what is held while history is read comes first."""
 
 DAY_MS = 86_400_000
+
+_log = logging.getLogger(__name__)
 
 
 class Account:
@@ -150,3 +153,4 @@ class Account:
         await recovery.run()
         if self.recovery is recovery:
             self.recovery = None
+            _log.info("account %s is watched, its history is complete", self.label or self.address)

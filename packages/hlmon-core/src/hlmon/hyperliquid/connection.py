@@ -121,6 +121,7 @@ class Connection:
     async def _listen(self, socket: ClientConnection) -> str:
         self._socket, self._last_frame = socket, self._clock.now()
         self._enter("live")
+        _log.info("connected to %s", self._url)
         tasks = [asyncio.ensure_future(self._guarded(work)) for work in (self._opened(), self._keep_alive(socket))]
         now, receive = self._clock.now, self._receive
         try:
