@@ -23,11 +23,18 @@ class Client:
     def __init__(self, server: SimServer, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.session = session
+        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def connect(self) -> aiohttp.ClientWebSocketResponse:
-        socket = await self.session.ws_connect(self.server.ws_url, autoping=False)
+        patience = aiohttp.ClientWSTimeout(ws_close=0.1)  # a silenced server says no goodbye
+        socket = await self.session.ws_connect(self.server.ws_url, autoping=False, timeout=patience)
+        self.sockets.append(socket)
         assert (await self.hear(socket)) == "Websocket connection established."
         return socket
+
+    async def close(self) -> None:
+        for socket in self.sockets:
+            await socket.close()
 
     async def hear(self, socket: aiohttp.ClientWebSocketResponse) -> object:
         message = await asyncio.wait_for(socket.receive(), PATIENCE_SECONDS)
@@ -53,7 +60,9 @@ def with_server(body, scenario: Scenario = QUIET, **options) -> None:
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(SimServer(scenario, clock=VirtualClock(), **options))
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            await body(server, Client(server, session))
+            client = Client(server, session)
+            stack.push_async_callback(client.close)
+            await body(server, client)
 
     asyncio.run(run())
 
