@@ -156,6 +156,10 @@ def test_verify_proves_a_whole_chain_that_ends_at_the_account_state(journal: Jou
     assert result.output.endswith("Proven: no fill is missing.\n")
 
 
+def test_verify_of_an_empty_journal_claims_nothing(journal: Journal):
+    assert run("verify").output.endswith("There is nothing to prove yet: the journal has no perp fills.\n")
+
+
 def test_verify_without_an_account_state_does_not_claim_a_proof(journal: Journal):
     journal.append([make_fill()])
     result = run("verify")

@@ -171,7 +171,7 @@ class Monitor:
         """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails."""
         loop = asyncio.get_running_loop()
         _log.info(
-            "hlmon %s watches %d accounts at %s; journal %s",
+            "hlmon %s, accounts to watch: %d, exchange: %s, journal: %s",
             version("hlmon-core"),
             len(self._config.account),
             self._config.hyperliquid.url,

@@ -85,6 +85,8 @@ def _print(chains: Sequence[Chain], config: Config) -> None:
 
 
 def _conclusion(chains: Sequence[Chain]) -> str:
+    if not chains:
+        return "There is nothing to prove yet: the journal has no perp fills."
     missing = sum(not chain.proven for chain in chains)
     admitted = sum(one.covered for chain in chains for one in chain.breaks) + sum(chain.covered for chain in chains)
     uncompared = sum(chain.agreement not in {"equal", "differs"} for chain in chains)
