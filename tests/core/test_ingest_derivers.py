@@ -126,10 +126,17 @@ class Unheard(Reading, frozen=True, kw_only=True, tag="unheard"):
     kind = "unheard"
 
 
+class FalseFill(Reading, frozen=True, kw_only=True, tag="fill"):
+    """A reading that takes the name of a stored kind."""
+
+    kind = "fill"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         None,
+        [FalseFill(time_ms=1)],
         ["text"],
         [make_alert(time_ms="noon")],
         [make_alert(title=None)],

@@ -64,9 +64,7 @@ class Closes:
         self._accounts = msgspec.json.decode(memory, type=Memory).accounts
 
     def _take_fill(self, fill: Fill) -> Sequence[Event]:
-        account = self._accounts.get(fill.account)
-        if account is None:
-            account = self._account(fill.account)
+        account = self._account(fill.account)
         chain = account.chains.get(fill.coin)
         if chain is None:
             if not fill.is_perp:
@@ -114,10 +112,17 @@ class Closes:
         return [*_expire(account), *_confirm(account, state)]
 
     def _account(self, address: str) -> AccountMemory:
-        return self._accounts.setdefault(address, AccountMemory())
+        account = self._accounts.get(address)
+        if account is None:
+            account = self._accounts[address] = AccountMemory()
+        return account
 
     def _chain(self, address: str, coin: str) -> Chain:
-        return self._account(address).chains.setdefault(coin, Chain())
+        chains = self._account(address).chains
+        chain = chains.get(coin)
+        if chain is None:
+            chain = chains[coin] = Chain()
+        return chain
 
 
 def _expire(account: AccountMemory) -> list[PositionClosed]:

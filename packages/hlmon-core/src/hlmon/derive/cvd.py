@@ -37,17 +37,12 @@ class VolumeDelta:
 
     def __call__(self, event: Event, /) -> Sequence[Event]:
         """The buckets that this event changes."""
-        match event:
-            case MarketTrades():
-                return self._count(event)
-            case Gap() if event.stream.startswith(STREAM_PREFIX) and not event.healed:
-                coin = event.stream.removeprefix(STREAM_PREFIX)
-                return [
-                    _cvd(coin, self._interval_ms, bucket)
-                    for bucket in self._flow(coin).lose(event.start_ms, event.end_ms)
-                ]
-            case Cvd() if event.coin not in self._streams and event.interval_ms == self._interval_ms:
-                self._flow(event.coin).restore(_bucket(event))
+        if type(event) is MarketTrades:
+            return self._count(event)
+        if type(event) is Gap:
+            return self._lose(event)
+        if type(event) is Cvd and event.coin not in self._streams and event.interval_ms == self._interval_ms:
+            self._flow(event.coin).restore(_bucket(event))
         return ()
 
     def dump_memory(self) -> bytes:
@@ -64,6 +59,12 @@ class VolumeDelta:
         if flow is None:
             flow = self._flows[coin] = Flow(interval_ms=self._interval_ms)
         return flow
+
+    def _lose(self, gap: Gap) -> Sequence[Event]:
+        if gap.healed or not gap.stream.startswith(STREAM_PREFIX):
+            return ()
+        coin = gap.stream.removeprefix(STREAM_PREFIX)
+        return [_cvd(coin, self._interval_ms, bucket) for bucket in self._flow(coin).lose(gap.start_ms, gap.end_ms)]
 
     def _count(self, reading: MarketTrades) -> Sequence[Event]:
         coin = reading.coin

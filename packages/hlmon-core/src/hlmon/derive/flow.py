@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final
 
 from hlmon.events import Trade
@@ -14,6 +15,9 @@ KEPT_BUCKETS: Final = 10
 KEPT_GAPS: Final = 20
 KEPT_TRADE_IDS: Final = 1_000
 """A repeated trade is recognised among at least this many newest ones of its coin."""
+
+_time_of = attrgetter("time_ms")
+_start_of = attrgetter("start_ms")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,11 +170,3 @@ class Stream:
         self._newest_ms = newest_ms
         self._remember(set())
         return unseen if is_sorted else sorted(unseen, key=_time_of)
-
-
-def _time_of(trade: Trade) -> int:
-    return trade.time_ms
-
-
-def _start_of(bucket: Bucket) -> int:
-    return bucket.start_ms

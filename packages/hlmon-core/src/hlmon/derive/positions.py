@@ -54,7 +54,9 @@ class Positions:
 
     def __call__(self, event: Event, /) -> Sequence[Event]:
         """The positions that this event changes."""
-        memory = self._accounts.setdefault(event.account, AccountMemory())
+        memory = self._accounts.get(event.account)
+        if memory is None:
+            memory = self._accounts[event.account] = AccountMemory()
         match event:
             case AccountState():
                 return self._compare(memory, event)

@@ -8,6 +8,8 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
+
 from hlmon.errors import WireError
 from hlmon.events import Fill, Liquidation, MarketTrades, Side, Trade, is_perp
 from hlmon.hyperliquid import wire
@@ -66,7 +68,8 @@ def _fill(account: str, row: wire.Fill, twap_id: int | None, self_trade: bool) -
         and (builder_fee is None or builder_fee.is_finite())
     ):
         raise WireError(f"a fill with a number that is none: {row}")
-    return Fill(
+    # CPython passes more than 15 keywords through a dict: what most fills lack is put in afterwards.
+    fill = Fill(
         account=account,
         time_ms=row.time,
         coin=coin,
@@ -77,17 +80,25 @@ def _fill(account: str, row: wire.Fill, twap_id: int | None, self_trade: bool) -
         start_position=start,
         closed_pnl=pnl,
         fee=fee,
-        fee_token=row.fee_token or "USDC",
-        builder_fee=builder_fee,
         order_id=row.oid,
         trade_id=row.tid,
         tx_hash=row.hash,
         crossed=row.crossed,
+        is_position_close=bool(start) and not self_trade and _ends_position(side, size, start) and is_perp(coin),
+    )
+    is_plain = row.cloid is None and row.liquidation is None and row.fee_token == "USDC" and not self_trade
+    return fill if is_plain and builder_fee is None and twap_id is None else _completed(fill, row, twap_id, self_trade)
+
+
+def _completed(fill: Fill, row: wire.Fill, twap_id: int | None, self_trade: bool) -> Fill:
+    return msgspec.structs.replace(
+        fill,
+        fee_token=row.fee_token or "USDC",
+        builder_fee=row.builder_fee,
         cloid=row.cloid,
         twap_id=twap_id,
         liquidation=None if row.liquidation is None else _liquidation(row.liquidation),
         self_trade=self_trade,
-        is_position_close=bool(start) and not self_trade and _ends_position(side, size, start) and is_perp(coin),
     )
 
 

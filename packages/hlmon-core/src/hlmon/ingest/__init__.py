@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from hlmon.contract import Deriver
 from hlmon.errors import JournalError
@@ -20,6 +21,7 @@ SAVE_AFTER_MS: Final = 60_000
 SAVE_AFTER_EVENTS: Final = 10_000
 
 _LOG = logging.getLogger(__name__)
+_time_ms = attrgetter("time_ms")
 
 
 class Ingest:
@@ -45,7 +47,12 @@ class Ingest:
         self._derivers = derivers
         self._schedule = schedule
         self._max_pending = max_pending
-        self._admit = Admission(journal)
+        self._admission = Admission(journal)
+        self._admits: dict[str, Callable[[Any], bool]] = {
+            kind: self._admission.state if issubclass(cls, State) else self._admission.fact
+            for kind, cls in STORED.items()
+        }
+        self._admits["quarantine"] = self._quarantine
         self._quarantine_room = MAX_QUARANTINED - journal.count("quarantine")
         self._wanted_by: defaultdict[str, list[tuple[str, Deriver]]] = defaultdict(list)
         for name, kinds, deriver in derivers:
@@ -61,14 +68,14 @@ class Ingest:
         Returns how many of them were news: readings and what was derived do not count. Raises JournalError if the
         journal could not be written; what is pending then stays so.
         """
-        news = 0
+        news, pending = 0, self._admission.pending
         try:
             for event in events:
                 news += self._take(event, 0)
-                if len(self._admit.pending) >= self._max_pending:
+                if len(pending) >= self._max_pending:
                     self.flush()
         finally:
-            if self._admit.pending and not self._scheduled and self._schedule is not None:
+            if pending and not self._scheduled and self._schedule is not None:
                 self._scheduled = True
                 self._schedule(self._flush_as_scheduled)
         return news
@@ -80,13 +87,13 @@ class Ingest:
 
     def flush(self, *, final: bool = False) -> None:
         """Append what is pending, with the derivers' memories when they are due or this is the `final` flush."""
-        events = list(self._admit.pending.values())
+        events = list(self._admission.pending.values())
         if not events and not final:
             return
         due = self._saves.are_due(events) or final
         memories = self._dump_memories() if due else {}
         self._append(events, memories)
-        self._admit.flushed()
+        self._admission.flushed()
         self._saves.done(events, saved=due)
 
     def rebuild(self) -> None:
@@ -104,13 +111,14 @@ class Ingest:
                         self._derive(name, deriver, event)
 
     def _take(self, event: Event, depth: int) -> bool:
-        stored = not isinstance(event, Reading)
-        if stored and not (self._quarantine(event) if event.kind == "quarantine" else self._admit(event)):
+        kind = event.kind
+        admits = self._admits.get(kind)  # None for readings
+        if admits is not None and not admits(event):
             return False
-        for name, deriver in self._wanted_by.get(event.kind, ()):
+        for name, deriver in self._wanted_by.get(kind, ()):
             for derived in self._derive(name, deriver, event):
                 self._take_derived(name, derived, depth + 1)
-        return stored
+        return admits is not None
 
     def _take_derived(self, name: str, derived: Event, depth: int) -> None:
         try:
@@ -126,18 +134,18 @@ class Ingest:
         if self._quarantine_room <= 0:
             self.quarantine_overflow += 1
             return False
-        news = self._admit(event)
+        news = self._admission.fact(event)
         self._quarantine_room -= news
         return news
 
-    def _derive(self, name: str, deriver: Deriver, event: Event) -> list[Event]:
+    def _derive(self, name: str, deriver: Deriver, event: Event) -> Sequence[Event]:
         try:
-            derived = list(deriver(event))
+            derived = tuple(deriver(event))
             for each in derived:
                 _check(each)
         except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
             self._fail(name, error)
-            return []
+            return ()
         return derived
 
     def _fail(self, name: str, error: Exception) -> None:
@@ -194,12 +202,12 @@ class Ingest:
 
 def _check(derived: Event) -> None:
     if type(derived) is STORED.get(derived.kind):
-        if isinstance(derived, Alert):  # rules have many authors, and an alert that nobody can read back is lost
+        if type(derived) is Alert:  # rules have many authors, and an alert that nobody can read back is lost
             decode(derived.kind, encode(derived))
-        if isinstance(derived.time_ms, int) and (not isinstance(derived, State) or isinstance(derived.version, int)):
+        if isinstance(derived.time_ms, int) and isinstance(getattr(derived, "version", 0), int):
             return
         raise TypeError(f"{type(derived).__name__} has no time or version that is a whole number")
-    if not isinstance(derived, Reading):
+    if not isinstance(derived, Reading) or derived.kind in STORED:
         raise TypeError(f"{type(derived).__name__} is not an event that can be stored")
 
 
@@ -212,7 +220,7 @@ class _SaveTimes:
         self._events = 0
 
     def are_due(self, events: Sequence[Event]) -> bool:
-        self._newest_ms = max(self._newest_ms, max((event.time_ms for event in events), default=0))
+        self._newest_ms = max(self._newest_ms, max(map(_time_ms, events), default=0))
         if self._saved_ms is None:
             self._saved_ms = self._newest_ms
         elapsed_ms = self._newest_ms - self._saved_ms

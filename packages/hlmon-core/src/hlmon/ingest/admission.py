@@ -25,37 +25,53 @@ class Admission:
         self._moments: dict[tuple[str, str], _Moment] = {}  # as many as there are kinds and accounts
         self._facts = 0
         self._named_facts = 0
-        self._pending_names: set[Name] = set()
+        self._pending_names: set[Name] = set()  # of facts
+        self._pending_states: dict[Name, int] = {}  # their versions
         self._recent_facts = _Recent(RECENT_NAMES)
         self._recent_states = _Recent(RECENT_NAMES)
 
-    def __call__(self, event: Event) -> bool:
-        """Whether this fact or state is news; if so it is pending now, in place of an older state of its name."""
-        if isinstance(event, State):
-            return self._is_newer(event)
-        moment = self._moments.get((event.kind, event.account))
+    def fact(self, fact: Event) -> bool:
+        """Whether this fact is news; if so it is pending now."""
+        time_ms = fact.time_ms
+        moment = self._moments.get((fact.kind, fact.account))
         if moment is None:
-            if event.time_ms > self._stored_to_ms:
-                self._moments[(event.kind, event.account)] = _Moment(event)
-            elif self._is_known(event):
+            if time_ms > self._stored_to_ms:
+                self._moments[(fact.kind, fact.account)] = _Moment(fact)
+            elif self._is_known(fact):
                 return False
-        elif event.time_ms > moment.time_ms:
-            moment.time_ms, moment.first, moment.keys = event.time_ms, event, None
-        elif moment.has(event) if event.time_ms == moment.time_ms else self._is_known(event):
+        elif time_ms > moment.time_ms:
+            moment.time_ms, moment.first, moment.keys = time_ms, fact, None
+        elif moment.has(fact) if time_ms == moment.time_ms else self._is_known(fact):
             return False
         self._facts += 1
-        self.pending[self._facts] = event
+        self.pending[self._facts] = fact
+        return True
+
+    def state(self, state: State) -> bool:
+        """Whether this state is newer than what is known of its name; if so it is pending now, in place of that."""
+        name, version = state.name, state.version
+        known = self._pending_states.get(name)
+        if known is None:
+            known = self._recent_states.get(name)
+        if known is None:
+            known = self._journal.version(name)
+            if known is not None:
+                self._recent_states.put(name, known)
+        if known is not None and version <= known:
+            return False
+        self.pending.pop(name, None)
+        self.pending[name], self._pending_states[name] = state, version
         return True
 
     def flushed(self) -> None:
         """Everything pending is in the journal now."""
         for fact in self._pending_names:
             self._recent_facts.put(fact, 0)
-        for name, event in self.pending.items():
-            if isinstance(event, State) and not isinstance(name, int):
-                self._recent_states.put(name, event.version)
+        for state, version in self._pending_states.items():
+            self._recent_states.put(state, version)
         self.pending.clear()
         self._pending_names.clear()
+        self._pending_states.clear()
         self._named_facts = self._facts
 
     def _is_known(self, fact: Event) -> bool:
@@ -70,20 +86,6 @@ class Admission:
             self._recent_facts.put(name, 0)
             return True
         return False
-
-    def _is_newer(self, state: State) -> bool:
-        name = state.name
-        held = self.pending.get(name)
-        known = held.version if isinstance(held, State) else self._recent_states.get(name)
-        if known is None:
-            known = self._journal.version(name)
-            if known is not None:
-                self._recent_states.put(name, known)
-        if known is not None and state.version <= known:
-            return False
-        self.pending.pop(name, None)
-        self.pending[name] = state
-        return True
 
 
 class _Moment:

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
@@ -28,6 +29,7 @@ PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issub
 """What a retention period applies to, together with orders that have ended."""
 
 _ENCODER = msgspec.json.Encoder()
+_time_ms = itemgetter(4)  # of a row
 _NO_MEMORIES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 _INSERT = (
@@ -142,7 +144,7 @@ class Journal:
         return written, last_seq
 
     def _raise_newest(self, connection: sqlite3.Connection, rows: Sequence[tuple[int, str, str, str, int, str]]) -> int:
-        newest_ms = max((row[4] for row in rows), default=self._newest_ms)
+        newest_ms = max(map(_time_ms, rows), default=self._newest_ms)
         if newest_ms <= self._newest_ms:
             return self._newest_ms
         # Written a step ahead: a bound serves as well as the time itself, and costs no page in most transactions.

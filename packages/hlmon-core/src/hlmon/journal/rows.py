@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from hlmon.errors import HlmonError
-from hlmon.events import Event, Name, State, decode
+from hlmon.events import STORED, Event, Name, State, decode
 
 BY_NAME: Final = "FROM events WHERE kind = ? AND account = ? AND key = ?"
+
+_STATE_KINDS: Final = frozenset(kind for kind, cls in STORED.items() if issubclass(cls, State))
 
 _LOG = logging.getLogger(__name__)
 
@@ -19,14 +21,14 @@ def without_old_states(
     connection: sqlite3.Connection, events: Sequence[Event]
 ) -> tuple[Sequence[Event], list[tuple[int]]]:
     """The events without states that are no news, each state once, and the numbers of the rows that they replace."""
-    newest: dict[Name, State] = {}
-    for event in events:
-        if isinstance(event, State):
-            other = newest.get(event.name)
-            if other is None or event.version > other.version:
-                newest[event.name] = event
-    if not newest:
+    states = [event for event in events if event.kind in _STATE_KINDS and isinstance(event, State)]
+    if not states:
         return events, []
+    newest: dict[Name, State] = {}
+    for state in states:
+        other = newest.get(state.name)
+        if other is None or state.version > other.version:
+            newest[state.name] = state
     superseded: list[tuple[int]] = []
     for name, state in list(newest.items()):
         for seq, body in connection.execute(f"SELECT seq, body {BY_NAME}", name):
@@ -35,7 +37,7 @@ def without_old_states(
                 superseded.append((seq,))
             else:
                 del newest[name]
-    wanted = [event for event in events if not isinstance(event, State) or newest.get(event.name) is event]
+    wanted = [event for event in events if event.kind not in _STATE_KINDS or newest.get(event.name) is event]
     return wanted, superseded
 
 
