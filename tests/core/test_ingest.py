@@ -22,47 +22,12 @@ from hlmon.testing.builders import (
 )
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "hlmon.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
 def events_in(journal):
     return [entry.event for entry in journal.read_after(0)]
 
 
 def fill_at(time_ms, **changes):
     return make_fill(**{"time_ms": time_ms, "trade_id": 1, "order_id": 1} | changes)
-
-
-class Appends:
-    """Stands before a journal and counts what is asked of it."""
-
-    def __init__(self, journal):
-        self.journal = journal
-        self.appended = []
-        self.lookups = 0
-
-    def __getattr__(self, name):
-        return getattr(self.journal, name)
-
-    def append(self, events, memories=None):
-        self.appended.append(list(events))
-        return self.journal.append(events, memories or {})
-
-    def contains(self, name):
-        self.lookups += 1
-        return self.journal.contains(name)
-
-    def version(self, name):
-        self.lookups += 1
-        return self.journal.version(name)
 
 
 def test_events_are_stored_in_their_order_by_the_next_flush(journal):
@@ -100,8 +65,7 @@ def test_known_facts_fall_out_after_a_restart(path, newest):
         assert events_in(journal) == [*fills, later]
 
 
-def test_a_fact_later_than_all_known_ones_needs_no_look_up(journal):
-    counted = Appends(journal)
+def test_a_fact_later_than_all_known_ones_needs_no_look_up(journal, counted):
     ingest = Ingest(counted, [])
     fills = [fill_at(START_MS + step // 2, trade_id=step) for step in range(100)]
     assert ingest(fills) == 100
@@ -109,9 +73,8 @@ def test_a_fact_later_than_all_known_ones_needs_no_look_up(journal):
     assert counted.lookups == 0
 
 
-def test_a_repeated_fact_is_looked_up_once(journal):
+def test_a_repeated_fact_is_looked_up_once(journal, counted):
     journal.append([fill_at(1)])
-    counted = Appends(journal)
     ingest = Ingest(counted, [])
     assert ingest([fill_at(1)] * 5) == 0
     assert counted.lookups == 1
@@ -145,8 +108,7 @@ def test_the_version_of_a_state_is_known_after_a_restart(journal):
     assert ingest([make_position(coin="BTC", time_ms=6)]) == 1
 
 
-def test_a_newer_pending_state_takes_the_place_of_the_older_at_the_end(journal):
-    counted = Appends(journal)
+def test_a_newer_pending_state_takes_the_place_of_the_older_at_the_end(journal, counted):
     ingest = Ingest(counted, [])
     old, fill, new = make_position(coin="BTC", time_ms=1), make_fill(), make_position(coin="BTC", time_ms=2)
     ingest([old, fill, new])

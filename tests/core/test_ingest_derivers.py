@@ -17,47 +17,12 @@ from hlmon.testing.builders import (
 )
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "hlmon.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
 def events_in(journal):
     return [entry.event for entry in journal.read_after(0)]
 
 
 def fill_at(time_ms, **changes):
     return make_fill(**{"time_ms": time_ms, "trade_id": 1, "order_id": 1} | changes)
-
-
-class Appends:
-    """Stands before a journal and counts what is asked of it."""
-
-    def __init__(self, journal):
-        self.journal = journal
-        self.appended = []
-        self.lookups = 0
-
-    def __getattr__(self, name):
-        return getattr(self.journal, name)
-
-    def append(self, events, memories=None):
-        self.appended.append(list(events))
-        return self.journal.append(events, memories or {})
-
-    def contains(self, name):
-        self.lookups += 1
-        return self.journal.contains(name)
-
-    def version(self, name):
-        self.lookups += 1
-        return self.journal.version(name)
 
 
 def test_readings_reach_derivers_every_time_and_are_never_stored(journal):
@@ -80,7 +45,7 @@ def test_a_deriver_sees_each_new_event_of_its_kinds_once(journal):
     assert seen == [fill]
 
 
-def test_what_is_derived_follows_its_cause_and_goes_on_to_other_derivers(journal):
+def test_what_is_derived_follows_its_cause_and_goes_on_to_other_derivers(journal, counted):
     def closes(event):
         return [make_position(coin=event.coin, time_ms=event.time_ms)]
 
@@ -88,7 +53,6 @@ def test_what_is_derived_follows_its_cause_and_goes_on_to_other_derivers(journal
         return [make_alert(subject=event.coin, time_ms=event.time_ms)]
 
     derivers = [("rule", frozenset({"position"}), rule), ("closes", frozenset({"fill"}), closes)]
-    counted = Appends(journal)
     ingest = Ingest(counted, derivers, max_pending=1)
     assert ingest([make_fill(), make_fill()]) == 2
     assert [[event.kind for event in events] for events in counted.appended] == [["fill", "position", "alert"]] * 2

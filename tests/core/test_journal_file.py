@@ -21,11 +21,6 @@ from hlmon.testing.builders import make_fill
 NOBODY = 65534
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "hlmon.db"
-
-
 @contextmanager
 def as_ordinary_user():
     """Root may write anywhere, so where tests run as root they step down for a moment."""

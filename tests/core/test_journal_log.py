@@ -15,17 +15,6 @@ from hlmon.testing.builders import ALICE, BOB, START_MS, make_alert, make_fill, 
 make_position = partial(builders.make_position, coin="ETH")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "hlmon.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
 def events_in(journal):
     return [entry.event for entry in journal.read_after(0)]
 

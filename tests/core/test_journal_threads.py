@@ -15,17 +15,6 @@ from hlmon.testing.builders import make_fill
 make_position = partial(builders.make_position, coin="ETH")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "hlmon.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
 def test_a_waiting_follower_wakes_when_something_is_appended(journal):
     woken = []
     waiter = threading.Thread(target=lambda: woken.append(journal.wait_beyond(0, timeout=60)))
