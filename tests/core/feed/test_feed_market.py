@@ -43,6 +43,7 @@ def test_the_replay_after_subscribing_is_not_counted(watching, tools):
             now = running.exchange.time_ms
             running.exchange.replays["BTC"] = [tools.trade(now - 9000, 1), tools.trade(now - 100, 2)]
             await running.start(tools.alice, coins=("BTC",))
+            await tools.until(lambda: running.feed._watch.markets.coins["BTC"]._replayed)
             await running.exchange.send("trades", [tools.trade(now + 100, 3)])
             await tools.until(lambda: trade_ids(running) == [3])
             assert running.book.of("gap") == []
