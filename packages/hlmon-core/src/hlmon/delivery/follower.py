@@ -213,10 +213,11 @@ class Follower:
         attempt = 0
         while not self._over.is_set():
             try:
+                draining = self._draining.is_set()  # before delivering: what was appended before it goes out still
                 more = self.deliver_next()
                 attempt = 0
                 self._failing_since_ms, self._error = None, ""
-                if not more and self._draining.is_set():
+                if not more and draining:
                     self._save()
                     return
                 if not more:
