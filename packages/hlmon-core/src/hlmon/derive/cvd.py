@@ -1,6 +1,7 @@
 """Cumulative volume delta per coin, in buckets of fixed length.
 
-A bucket is complete only if the trades stream was seen over all of it. A start of hlmon is a break of the stream: from
+A bucket is complete only if the trades stream was seen over all of it, which is known once a trade of a later one has
+come: until then it may be the last that was seen of it. A start of hlmon is a break of the stream: from
 the last trade known before it, if there is one, to the first one after it. A trade that comes late counts for its own
 bucket as long as that is one of the newest `KEPT_BUCKETS`; older ones are left out.
 """
@@ -28,7 +29,7 @@ class Memory(msgspec.Struct, omit_defaults=True):
 
 
 class VolumeDelta:
-    """States every bucket that trades change, once per reading, and every one that a gap makes incomplete."""
+    """States every bucket that trades change, once per reading, and every one that has ended or a gap breaks."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
@@ -64,7 +65,8 @@ class VolumeDelta:
         if gap.healed or not gap.stream.startswith(STREAM_PREFIX):
             return ()
         coin = gap.stream.removeprefix(STREAM_PREFIX)
-        return [_cvd(coin, self._interval_ms, bucket) for bucket in self._flow(coin).lose(gap.start_ms, gap.end_ms)]
+        flow = self._flow(coin)
+        return [_cvd(coin, flow, bucket) for bucket in flow.lose(gap.start_ms, gap.end_ms)]
 
     def _count(self, reading: MarketTrades) -> Sequence[Event]:
         coin = reading.coin
@@ -75,26 +77,29 @@ class VolumeDelta:
             first_ms = reading.trades[0].time_ms
             floor_ms = flow.buckets[-1].time_ms if flow.buckets else -1
             stream = self._streams[coin] = Stream(floor_ms)
-            broken = flow.lose(floor_ms if flow.buckets else first_ms, max(floor_ms, first_ms))
+            broken = flow.lose(max(floor_ms, 0), max(floor_ms, first_ms))
         trades = stream.unseen(reading.trades) if stream and reading.trades else ()
         if trades:
             flow.resume(trades[0].time_ms)
+        running = flow.buckets[-1:]
         changed = flow.add(trades)
+        if running and running[0].complete and changed and changed[0].start_ms > running[0].start_ms:
+            changed = [*running, *changed]  # it has ended
         changed = [*(bucket for bucket in broken if bucket not in changed), *changed] if broken else changed
-        return [_cvd(coin, self._interval_ms, bucket) for bucket in changed]
+        return [_cvd(coin, flow, bucket) for bucket in changed]
 
 
-def _cvd(coin: str, interval_ms: int, bucket: Bucket) -> Cvd:
+def _cvd(coin: str, flow: Flow, bucket: Bucket) -> Cvd:
     return Cvd(
         time_ms=bucket.time_ms,
         coin=coin,
-        interval_ms=interval_ms,
+        interval_ms=flow.interval_ms,
         start_ms=bucket.start_ms,
         buy_volume=bucket.buy_volume,
         sell_volume=bucket.sell_volume,
         cumulative=bucket.cumulative,
         trades=bucket.trades,
-        complete=bucket.complete,
+        complete=bucket.complete and bucket is not flow.buckets[-1],
     )
 
 

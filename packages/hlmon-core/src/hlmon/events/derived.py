@@ -81,7 +81,7 @@ class Cvd(State, frozen=True, kw_only=True, gc=False, tag="cvd"):
     sell_volume: Decimal
     cumulative: Decimal  # running delta up to and with this bucket
     trades: int
-    complete: bool = True  # the stream was seen without a break from the bucket's start to its end
+    complete: bool = True  # it has ended, and the stream was seen without a break from its start to its end
 
     @property
     def key(self) -> str:
@@ -90,8 +90,8 @@ class Cvd(State, frozen=True, kw_only=True, gc=False, tag="cvd"):
 
     @property
     def version(self) -> int:
-        """The number of trades counted; at the same number an incomplete bucket is the newer statement."""
-        return self.trades * 2 + (not self.complete)
+        """The number of trades counted; at the same number that the bucket is complete is the newer statement."""
+        return self.trades * 2 + self.complete
 
     @property
     def delta(self) -> Decimal:
