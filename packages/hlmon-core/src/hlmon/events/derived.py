@@ -13,6 +13,7 @@ from hlmon.events.base import Fact, Name, State
 AccountMode = Literal["classic", "unified", "portfolio_margin"]
 CloseCause = Literal["order", "liquidation", "adl", "settlement", "netting", "flip", "state"]
 Severity = Literal["info", "warning", "critical"]
+AlertState = Literal["event", "firing", "resolved"]
 
 
 class AccountSnapshot(Fact, frozen=True, kw_only=True, gc=False, tag="account"):
@@ -100,7 +101,11 @@ class Cvd(State, frozen=True, kw_only=True, gc=False, tag="cvd"):
 
 
 class Alert(Fact, frozen=True, kw_only=True, gc=False, tag="alert"):
-    """A fact addressed to a person. `cause` is the name of the event it is about."""
+    """A fact addressed to a person. `cause` is the name of the event it is about.
+
+    `state` tells a happening (`event`) from a condition that began (`firing`) or ended (`resolved`); all alerts of one
+    condition have the same rule, account and subject. `details` are the figures, name -> text, in reading order.
+    """
 
     kind: ClassVar[str] = "alert"
 
@@ -108,7 +113,9 @@ class Alert(Fact, frozen=True, kw_only=True, gc=False, tag="alert"):
     subject: str  # what it is about, so that a rule may speak of several things at one time
     severity: Severity
     title: str
+    state: AlertState = "event"
     body: str = ""
+    details: dict[str, str] = msgspec.field(default_factory=dict)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     cause: Name | None = None
 
