@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlmon.delivery import Follower, follow_notifier, follow_sink
-from hlmon.errors import JournalError, Permanent, Transient
+from hlmon.delivery import Follower, common_checkpoints, follow_notifier, follow_sink
+from hlmon.errors import Permanent, Transient
 from hlmon.journal import Journal
 from hlmon.routing import Route
-from hlmon.testing.builders import ALICE, make_alert, make_fill, make_order, make_quarantined
+from hlmon.testing.builders import ALICE, make_alert, make_checkpoint, make_fill, make_order, make_quarantined
 
 LONG_S = 10.0
 
@@ -325,131 +323,6 @@ def test_whatever_is_refused_every_other_event_is_kept_once_and_in_order(bad, ma
     assert tape.acked == len(fills)
 
 
-# With its thread
-
-
-@pytest.fixture
-def running(journal):
-    """Start a follower; whatever happens, it ends with the test."""
-    started = []
-
-    def start(plugin, **options):
-        quarantine = options.pop("quarantine", lambda record: journal.append([record]))
-        follower = Follower("archive", journal, plugin, part="sink", quarantine=quarantine, **options)
-        follower.start()
-        started.append(follower)
-        return follower
-
-    yield start
-    for follower in started:
-        follower.stop(LONG_S)
-
-
-def test_what_is_appended_later_is_delivered_as_it_comes(journal, running):
-    kept, arrived = [], threading.Semaphore(0)
-
-    def deliver(events):
-        kept.extend(events)
-        arrived.release()
-
-    running(deliver)
-    fills = [make_fill(), make_fill()]
-    for fill in fills:
-        journal.append([fill])
-        assert arrived.acquire(timeout=LONG_S)
-    assert kept == fills
-
-
-def test_stopping_delivers_what_is_there_and_saves_the_cursor(journal, running):
-    fills = [make_fill() for _ in range(50)]
-    journal.append([*fills, make_order()])
-    plugin = Plugin()
-    follower = running(plugin, max_batch=3, kinds={"fill"})
-    assert follower.stop(LONG_S)
-    assert plugin.kept == fills
-    assert journal.cursor("sink.archive") == journal.last_seq()
-
-
-def test_stopping_cuts_a_wait_short_and_tries_once_more(journal, running):
-    journal.append([make_fill()])
-    failed = threading.Event()
-
-    def deliver(events):
-        if not failed.is_set():
-            failed.set()
-            raise Transient("busy")
-
-    follower = running(deliver, backoff=lambda attempt, retry_after: 3600.0)
-    assert failed.wait(LONG_S)
-    assert follower.stop(LONG_S)
-
-
-def test_stopping_gives_up_in_an_outage_when_the_time_is_over(journal, running):
-    journal.append([make_fill()])
-    failed = threading.Event()
-
-    def deliver(events):
-        failed.set()
-        raise Transient("busy")
-
-    follower = running(deliver, backoff=lambda attempt, retry_after: 3600.0)
-    assert failed.wait(LONG_S)
-    assert not follower.stop(0.05)
-    assert journal.cursor("sink.archive") == 0
-    assert "follower sink.archive" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_a_plugin_that_hangs_is_left_to_itself_and_said(journal, running, caplog):
-    journal.append([make_fill()])
-    hanging, release = threading.Event(), threading.Event()
-
-    def deliver(events):
-        hanging.set()
-        release.wait(LONG_S)
-
-    follower = running(deliver)
-    assert hanging.wait(LONG_S)
-    assert not follower.stop(0.0)
-    assert "sink archive did not return in time" in caplog.text
-    release.set()
-
-
-def test_trouble_with_the_journal_does_not_end_the_follower(journal, running):
-    plugin, failed = Plugin(Permanent("no")), threading.Event()
-
-    def quarantine(record):
-        if not failed.is_set():
-            failed.set()
-            raise JournalError("the disk is full")
-
-    journal.append([make_fill()])
-    follower = running(plugin, quarantine=quarantine, backoff=lambda attempt, retry_after: 0.0)
-    assert failed.wait(LONG_S)
-    assert follower.stop(LONG_S)
-    assert len(plugin.kept) == 1
-    assert follower.status().error == ""
-
-
-def test_a_cursor_that_could_not_be_saved_is_saved_later_and_forgotten_as_trouble(journal, running, monkeypatch):
-    failed, ack = threading.Event(), journal.ack
-
-    def full_disk(name, seq):
-        failed.set()
-        monkeypatch.setattr(journal, "ack", ack)
-        raise JournalError("the disk is full")
-
-    monkeypatch.setattr(journal, "ack", full_disk)
-    journal.append([make_fill()])
-    plugin = Plugin()
-    follower = running(plugin, backoff=lambda attempt, retry_after: 0.0)
-    assert failed.wait(LONG_S)
-    assert follower.stop(LONG_S)
-    assert (len(plugin.kept), journal.cursor("sink.archive"), follower.status().error) == (1, 1, "")
-
-
-# Sinks and notifiers
-
-
 def factory_of(**fields):
     from hlmon.contract import NoConfig, NotifierFactory, SinkFactory
 
@@ -464,6 +337,15 @@ def test_a_sink_gets_the_kinds_and_batches_that_its_factory_names(journal):
     factory = factory_of(kinds=frozenset({"fill"}), max_batch=2)
     deliver_all(follow_sink("archive", journal, sink, factory, quarantine=journal.append))
     assert sink.calls == [fills[:2], fills[2:]]
+
+
+def test_with_several_stores_an_empty_disk_resumes_where_the_one_furthest_behind_ends():
+    old, new = (make_checkpoint(stream="userFills", time_ms=time_ms) for time_ms in (1_000, 2_000))
+    other = make_checkpoint(stream="userFundings", time_ms=3_000)
+    assert common_checkpoints([[new, other], [old]]) == [old]
+    assert common_checkpoints([[new, other]]) == [new, other]
+    assert common_checkpoints([[new, other], []]) == []
+    assert common_checkpoints([]) == []
 
 
 def told(journal, alerts, time, **options):

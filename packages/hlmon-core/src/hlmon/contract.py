@@ -145,10 +145,15 @@ class Factory(Generic[ConfigT, PartT]):
 
 @dataclass(frozen=True, kw_only=True)
 class SinkFactory(Factory[ConfigT, Sink]):
-    """A kind of sink. `kinds` are the events it wants (None: all that are stored)."""
+    """A kind of sink. `kinds` are the events it wants (None: all that are stored).
+
+    With `linger_ms` it is called at most that often while batches are not full: a state that changes many times
+    meanwhile is written once, for stores that charge for each write. Facts then come as much later.
+    """
 
     kinds: frozenset[str] | None = None
     max_batch: int = 500
+    linger_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

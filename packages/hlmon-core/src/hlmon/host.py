@@ -20,9 +20,9 @@ import msgspec
 
 from hlmon.config import Config
 from hlmon.contract import ChecksConnection, ReportsStatus, Settings, Source
-from hlmon.delivery import Follower, follow_notifier, follow_sink, full_jitter
+from hlmon.delivery import Follower, common_checkpoints, follow_notifier, follow_sink, full_jitter
 from hlmon.errors import ConfigError, JournalError
-from hlmon.events import Quarantined
+from hlmon.events import Checkpoint, Quarantined
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.parts import EnabledPart, EnabledParts, enable
@@ -119,11 +119,13 @@ def _open(config: Config, parts: EnabledParts, stack: ExitStack) -> Monitor:
         journal.append([event])
 
     ingest.rebuild()
-    followers = []
+    followers, stored = [], []
     for part in parts.sinks:
         sink = open_part(part)
-        ingest(sink.load_checkpoints())
+        if part.factory.kinds is None or Checkpoint.kind in part.factory.kinds:
+            stored.append(sink.load_checkpoints())
         followers.append(follow_sink(part.name, journal, sink, part.factory, quarantine=set_aside))
+    ingest(common_checkpoints(stored))
     max_age_ms = config.alert_max_age_seconds * 1000
     told = partial(follow_notifier, routes=config.route, labels=config.labels, max_age_ms=max_age_ms)
     for notifier in parts.notifiers:

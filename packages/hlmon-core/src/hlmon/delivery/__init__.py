@@ -7,24 +7,53 @@ its cursor. Each has its own thread, so that one plugin's trouble is no other's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hlmon.contract import Notifier, NotifierFactory, Sink, SinkFactory
 from hlmon.delivery.follower import Follower, now_ms
 from hlmon.delivery.policy import Backoff, full_jitter, quarantined, settle
-from hlmon.events import Alert, Event
+from hlmon.events import Alert, Checkpoint, Event, Name
 from hlmon.journal import Journal
 from hlmon.routing import Route, is_due, routes_for
 
-__all__ = ["Backoff", "Follower", "follow_notifier", "follow_sink", "full_jitter", "quarantined", "settle"]
+__all__ = [
+    "Backoff",
+    "Follower",
+    "common_checkpoints",
+    "follow_notifier",
+    "follow_sink",
+    "full_jitter",
+    "quarantined",
+    "settle",
+]
 
 _logger = logging.getLogger(__name__)
 
 
+def common_checkpoints(stored: Sequence[Iterable[Checkpoint]]) -> list[Checkpoint]:
+    """Up to where all stores are complete, given what each of them has.
+
+    After the loss of the journal the store that is furthest behind must get what it lacks; a stream of which one store
+    knows nothing begins anew.
+    """
+    held: list[dict[Name, Checkpoint]] = [{each.name: each for each in one} for one in stored]
+    common = set(held[0]).intersection(*held[1:]) if held else set()
+    return [min((one[name] for one in held), key=lambda each: each.version) for name in sorted(common)]
+
+
 def follow_sink(name: str, journal: Journal, sink: Sink, factory: SinkFactory[Any], **more: Any) -> Follower:
     """The follower of a sink; `more` are further arguments of Follower, `quarantine` at least."""
-    return Follower(name, journal, sink.write, part="sink", kinds=factory.kinds, max_batch=factory.max_batch, **more)
+    return Follower(
+        name,
+        journal,
+        sink.write,
+        part="sink",
+        kinds=factory.kinds,
+        max_batch=factory.max_batch,
+        linger_ms=factory.linger_ms,
+        **more,
+    )
 
 
 def follow_notifier(

@@ -47,6 +47,9 @@ class Follower:
       treated as transient first (three times for a batch, ten times, some minutes, for an event alone) and then as
       permanent: a bad event does not stop the others for ever, a short outage loses nothing.
 
+    After a batch that was not full it rests for `linger_ms`, so that a state which changes often meanwhile is delivered
+    once; draining ends the rest.
+
     The cursor is saved after the plugin returned, also within a batch that is being halved; after a kill at most one
     batch comes again.
     """
@@ -62,6 +65,7 @@ class Follower:
         kinds: Collection[str] | None = None,
         wants: Callable[[Event], bool] | None = None,
         max_batch: int = 500,
+        linger_ms: int = 0,
         backoff: Backoff | None = None,
         clock_ms: Callable[[], int] = now_ms,
         wait: Wait = threading.Event.wait,
@@ -75,6 +79,7 @@ class Follower:
         self._kinds = kinds
         self._wants = wants
         self._max_batch = max_batch
+        self._linger_s = linger_ms / 1000
         self._backoff = backoff or full_jitter()
         self._clock_ms = clock_ms
         self._wait = wait
@@ -190,6 +195,12 @@ class Follower:
         else:
             self._wait(self._draining, seconds)
 
+    def _rest(self) -> None:
+        """Until there is more to deliver and the time to linger is over."""
+        if self._linger_s:
+            self._wait(self._draining, self._linger_s)
+        self._journal.wait_beyond(self._cursor, _IDLE_S)
+
     def _ack(self, seq: int) -> None:
         self._cursor = seq
         self._save()
@@ -221,7 +232,7 @@ class Follower:
                     self._save()
                     return
                 if not more:
-                    self._journal.wait_beyond(self._cursor, _IDLE_S)
+                    self._rest()
             except _GivenUp:
                 return
             except Exception as error:  # noqa: BLE001 - the journal itself: a full disk, for instance
