@@ -11,13 +11,15 @@ help: ## say what there is
 
 setup: $(READY) ## make .venv with hlmon and everything to develop it
 
-$(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+$(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) tests/supabase/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hlmon needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
 		$(patsubst %,-e %,$(wildcard packages/*))
+	@if command -v npm >/dev/null; then npm ci --prefix tests/supabase --silent; \
+		else echo "npm is not here: the tests of hlmon-supabase will leave out Supabase's own server"; fi
 	@touch $(READY)
 
 run: $(READY) ## start the demo: a simulated exchange and the monitor on it (Ctrl-C stops it)
@@ -40,8 +42,8 @@ picture: $(READY) ## draw docs/images/demo.svg anew from a run of the demo
 lock: $(READY) ## choose dependency versions anew and write constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--no-annotate --upgrade --group dev --no-emit-package hlmon-core --no-emit-package hlmon-sim \
+		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv tests/supabase/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

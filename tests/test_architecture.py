@@ -16,7 +16,7 @@ SOURCES = sorted(file for package in PACKAGES for file in package.rglob("*.py"))
 
 LAYERS = [
     {"errors", "events", "status"},
-    {"contract", "routing", "fields", "verify"},
+    {"contract", "cost", "routing", "fields", "verify"},
     {"hookspecs", "config", "secret", "journal", "telemetry", "schedule"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "parts"},

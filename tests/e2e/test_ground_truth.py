@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections import defaultdict
 from decimal import Decimal
 
 import pytest
@@ -14,6 +13,26 @@ from hlmon_sim.background import BackgroundServer
 from hlmon_sim.faults import KINDS, random_plan
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
+from tests.e2e.truth import (
+    final_statuses,
+    open_gaps,
+    rounded,
+    stop_trading,
+    stored_closes,
+    stored_deltas,
+    stored_fills,
+    stored_fundings,
+    stored_ledger,
+    stored_lives,
+    stored_statuses,
+    true_closes,
+    true_deltas,
+    true_fills,
+    true_fundings,
+    true_ledger,
+    true_lives,
+    truth_of,
+)
 
 ACCOUNTS = 10
 SEED = 20
@@ -24,30 +43,6 @@ KILLS = 5
 def config_of(server: SimServer) -> str:
     accounts = "".join(f'[[account]]\naddress = "{address}"\n' for address in server.addresses)
     return f'{accounts}[hyperliquid]\nurl = "{server.url}"\ncoins = ["BTC", "ETH"]\nweight_per_minute = 1000000\n'
-
-
-def truth_of(path) -> dict[str, list[dict]]:
-    found = defaultdict(list)
-    for line in path.read_text().splitlines():
-        entry = json.loads(line)
-        found[entry["what"]].append(entry)
-    return found
-
-
-def true_fill(account: str, fill: dict) -> tuple:
-    side = {"B": "buy", "A": "sell"}[fill["side"]]
-    numbers = (Decimal(fill[name]) for name in ("px", "sz", "startPosition", "closedPnl", "fee"))
-    return (account, fill["coin"], side, fill["time"], fill["tid"], fill["oid"], *numbers)
-
-
-def stored_fill(body: dict) -> tuple:
-    numbers = (Decimal(body.get(name, "0")) for name in ("price", "size", "start_position", "closed_pnl", "fee"))
-    ids = (body["time_ms"], body.get("trade_id", 0), body["order_id"])
-    return (body["account"], body["coin"], body["side"], *ids, *numbers)
-
-
-def final_statuses(truth: dict[str, list[dict]]) -> dict[tuple, str]:
-    return {(entry["account"], entry["order"]["oid"]): entry["status"] for entry in truth["order"]}
 
 
 def is_caught_up(monitor, truth: dict[str, list[dict]]) -> bool:
@@ -67,10 +62,6 @@ class Story:
         self.truth = truth
         self.monitor = monitor
         self.faults = faults
-
-    @property
-    def true_fills(self) -> list[tuple]:
-        return sorted(true_fill(entry["account"], entry["fill"]) for entry in self.truth["fill"])
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +84,7 @@ def story(tmp_path_factory, monitor_of, wait):
             monitor.start()
         wait(lambda: len(server.faults.done) >= len(plan) and time.monotonic() > ends, 3 * BUSY_S, "every fault")
 
-        def stop_trading():
-            server.traffic.rate = server.traffic.trades_rate = 0.0
-            server.world.set_speed(0.001)
-
-        exchange.do(stop_trading)
+        exchange.do(lambda: stop_trading(server))
         wait(lambda: is_caught_up(monitor, truth_of(truth)), 120, "everything in the journal", every=1.0)
         monitor.terminate()
     return Story(truth_of(truth), monitor, server.faults.done)
@@ -108,66 +95,30 @@ def test_every_kind_of_fault_came_before_the_end(story):
 
 
 def test_every_fill_is_stored_exactly_once_with_its_exact_numbers(story):
-    assert sorted(stored_fill(body) for body in story.monitor.bodies("fill")) == story.true_fills
+    assert stored_fills(story.monitor.bodies("fill")) == true_fills(story.truth)
 
 
 def test_every_funding_payment_is_stored_exactly_once(story):
-    true = sorted(
-        (entry["account"], entry["funding"]["time"], entry["funding"]["coin"], Decimal(entry["funding"]["usdc"]))
-        for entry in story.truth["funding"]
-    )
-    stored = sorted(
-        (body["account"], body["time_ms"], body["coin"], Decimal(body["amount"]))
-        for body in story.monitor.bodies("funding")
-    )
-    assert stored == true
+    assert stored_fundings(story.monitor.bodies("funding")) == true_fundings(story.truth)
 
 
 def test_every_ledger_entry_is_stored_exactly_once(story):
-    true = sorted(
-        (entry["account"], entry["time"], entry["hash"], entry["delta"]["type"]) for entry in story.truth["ledger"]
-    )
-    bodies = story.monitor.bodies("ledger")
-    assert sorted((body["account"], body["time_ms"], body["tx_hash"], body["type"]) for body in bodies) == true
+    assert stored_ledger(story.monitor.bodies("ledger")) == true_ledger(story.truth)
 
 
 def test_every_order_has_its_final_status(story):
-    stored = {(body["account"], body["order_id"]): body["status"] for body in story.monitor.bodies("order")}
-    assert stored == final_statuses(story.truth)
-
-
-def rounded(number: str | Decimal) -> Decimal:
-    return round(Decimal(number), 6)
-
-
-def closes_of(story) -> list[dict]:
-    return [close for close in story.monitor.bodies("position_closed") if close["cause"] != "state"]
+    assert stored_statuses(story.monitor.bodies("order")) == final_statuses(story.truth)
 
 
 def test_every_position_that_was_closed_has_one_close(story):
-    true = sorted((entry["account"], entry["coin"], entry["closed"], entry["side"]) for entry in story.truth["close"])
-    stored = [(close["account"], close["coin"], close["time_ms"], close["side"]) for close in closes_of(story)]
-    assert sorted(stored) == true
+    assert stored_closes(story.monitor.bodies("position_closed")) == true_closes(story.truth)
 
 
 def test_a_close_that_calls_itself_complete_spans_the_whole_life_of_the_position(story):
-    true = {
-        (
-            entry["account"],
-            entry["coin"],
-            entry["closed"],
-            rounded(entry["gross"]),
-            rounded(entry["fees"]),
-            entry["fills"],
-        )
-        for entry in story.truth["close"]
-    }
-    complete = [close for close in closes_of(story) if close.get("complete", True)]
-    for close in complete:
-        place = (close["account"], close["coin"], close["time_ms"])
-        assert (*place, rounded(close["gross_pnl"]), rounded(close["fees"]), close["fills"]) in true
+    complete = stored_lives(story.monitor.bodies("position_closed"))
+    assert set(complete) <= true_lives(story.truth)
     # The exception: fills that the exchange shows later than newer ones of their coin, as the fault `late` makes it.
-    assert len(complete) > 0.95 * len(true)
+    assert len(complete) > 0.95 * len(story.truth["close"])
 
 
 def test_a_complete_close_has_the_funding_that_was_known_when_it_closed(story):
@@ -190,15 +141,10 @@ def test_a_complete_close_has_the_funding_that_was_known_when_it_closed(story):
 
 
 def test_no_gap_of_an_account_is_left_open(story):
-    assert [body for body in story.monitor.bodies("gap") if body.get("account") and not body.get("healed")] == []
+    assert open_gaps(story.monitor.bodies("gap")) == []
 
 
 def test_a_complete_cvd_bucket_equals_the_trades_that_truly_happened(story):
-    true = defaultdict(Decimal)
-    for entry in story.truth["trade"]:
-        trade = entry["trade"]
-        true[trade["coin"], trade["time"] // 60_000] += Decimal(trade["sz"]) * (1 if trade["side"] == "B" else -1)
-    complete = [body for body in story.monitor.bodies("cvd") if body.get("complete", True)]
-    for body in complete:
-        delta = Decimal(body["buy_volume"]) - Decimal(body["sell_volume"])
-        assert delta == true[body["coin"], body["start_ms"] // 60_000]
+    true = true_deltas(story.truth, 60_000)
+    stored = stored_deltas(story.monitor.bodies("cvd"))
+    assert stored == {bucket: true[bucket] for bucket in stored}

@@ -1,0 +1,90 @@
+"""The sink "dynamodb": facts in batches, states by conditional writes, checkpoints last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from hlmon import Checkpoint, Event, Settings, SinkFactory, State
+from hlmon_dynamodb.config import DynamodbConfig
+from hlmon_dynamodb.items import Item, event_of, item_of
+from hlmon_dynamodb.needs import needs
+from hlmon_dynamodb.tables import TABLE_OF, TABLES, TableName
+
+if TYPE_CHECKING:
+    from hlmon_dynamodb.store import Store
+
+MAX_BATCH: Final = 100
+"""As many facts as one call can look up."""
+
+LINGER_MS: Final = 5_000
+"""Each write is paid for, and the CVD of a busy coin changes three times a second."""
+
+
+class DynamodbSink:
+    """Writes to the tables of `store`; `ttl_days` by table.
+
+    A fact that is there already stays as it is. Of a state the largest version stays, whoever writes, in whatever
+    order. A checkpoint is written after everything else of its call, since it says that all before it is stored.
+    """
+
+    def __init__(self, store: Store, ttl_days: Mapping[TableName, int]) -> None:
+        self._store = store
+        self._ttl_days = ttl_days
+
+    def write(self, events: Sequence[Event], /) -> None:
+        """Make the events durable. Raises Transient, and Permanent if an event is one that DynamoDB refuses."""
+        facts = [event for event in events if not isinstance(event, State)]
+        states = [event for event in events if isinstance(event, State)]
+        with self._store.translating():
+            self._write_facts(facts)
+            for state in sorted(states, key=lambda state: isinstance(state, Checkpoint)):
+                self._store.put_newest(TABLE_OF[state.kind], self._item(state))
+
+    def load_checkpoints(self) -> Iterable[Checkpoint]:
+        """The newest checkpoint of every account and stream."""
+        with self._store.translating():
+            items = list(self._store.series(TABLE_OF[Checkpoint.kind], Checkpoint.kind))
+        return [event for event in map(event_of, items) if isinstance(event, Checkpoint)]
+
+    def _write_facts(self, facts: Sequence[Event]) -> None:
+        items = [(TABLE_OF[fact.kind], self._item(fact)) for fact in facts]
+        held = self._store.held((table, {name: item[name] for name in table.key_names}) for table, item in items)
+        self._store.put((table, item) for table, item in items if self._store.address(table, item) not in held)
+
+    def _item(self, event: Event) -> Item:
+        return item_of(event, self._ttl_days.get(TABLE_OF[event.kind].name))
+
+
+@contextmanager
+def open_dynamodb(config: DynamodbConfig, _settings: Settings) -> Iterator[DynamodbSink]:
+    """Prove that every table is there, has hlmon's keys and may be used; the connection ends with the context."""
+    from hlmon_dynamodb.client import connect, place_of  # noqa: PLC0415  # boto3 is for those who use it
+    from hlmon_dynamodb.errors import when_opening  # noqa: PLC0415
+    from hlmon_dynamodb.store import Store  # noqa: PLC0415
+
+    store = Store(
+        partial(connect, config),
+        place=place_of(config),
+        prefix=config.prefix,
+        names=", ".join(config.table_names()),
+    )
+    try:
+        with store.translating(when_opening):
+            store.prove(TABLES)
+            list(store.series(TABLE_OF[Checkpoint.kind], "0"))
+        yield DynamodbSink(store, config.ttl_days)
+    finally:
+        store.close()
+
+
+FACTORY: Final = SinkFactory(
+    name="dynamodb",
+    config=DynamodbConfig,
+    open=open_dynamodb,
+    needs=needs,
+    max_batch=MAX_BATCH,
+    linger_ms=LINGER_MS,
+)

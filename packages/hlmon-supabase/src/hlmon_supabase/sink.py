@@ -1,0 +1,110 @@
+"""The sink "supabase": one upsert a table for each batch, and the database decides what is newer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hlmon import Checkpoint, ConfigError, Event, Need, Secret, Settings, SinkFactory, Transient
+from hlmon_supabase.client import KeyRefused, Refused, connected, translated, upsert
+from hlmon_supabase.schema import check_schema
+from hlmon_supabase.tables import rows_by_table
+
+if TYPE_CHECKING:
+    from supabase import Client
+
+URL_VARIABLE: Final = "SUPABASE_URL"
+KEY_VARIABLE: Final = "SUPABASE_SERVICE_KEY"
+
+Connect = Callable[[], AbstractContextManager["Client"]]
+
+
+class SupabaseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which project, and the key that may write to it; both are references."""
+
+    url: Secret = Secret(f"env:{URL_VARIABLE}")
+    service_key: Secret = Secret(f"env:{KEY_VARIABLE}")
+
+
+class SupabaseSink:
+    """Writes to the project that `connect` opens, anew after its key was refused: the key may have been renewed."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._connection = ExitStack()
+        self._client: Client | None = None
+
+    def write(self, events: Sequence[Event], /) -> None:
+        """One request a table. Errors of the project or the network are Transient, those of a row Permanent."""
+        with self._working() as client:
+            for table, rows in rows_by_table(events):
+                upsert(client, table, rows)
+
+    def load_checkpoints(self) -> Iterable[Checkpoint]:
+        """The newest checkpoint of every account and stream."""
+        found: list[Checkpoint] = []
+        last_id = 0
+        with self._working() as client:
+            while page := _checkpoints_after(client, last_id):
+                last_id = page[-1]["id"]
+                found += [
+                    Checkpoint(account=row["account_address"], stream=row["stream"], time_ms=row["complete_to_ms"])
+                    for row in page
+                ]
+        return found
+
+    def check(self) -> None:
+        """Raise ConfigError unless the project can be reached with this key and has the whole schema."""
+        try:
+            with self._working() as client:
+                check_schema(client)
+        except Transient as error:
+            raise ConfigError(str(error)) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client = None
+        self._connection.close()
+
+    @contextmanager
+    def _working(self) -> Iterator[Client]:
+        try:
+            if self._client is None:
+                self._client = self._connection.enter_context(self._connect())
+            with translated():
+                yield self._client
+        except KeyRefused:
+            self.close()
+            raise
+        except ConfigError as error:  # of a secret that is being renewed: no fault of the events
+            raise Refused(str(error)) from error
+
+
+def _checkpoints_after(client: Client, last_id: int) -> list[Any]:
+    """The next rows, as many as the project gives at once."""
+    query = client.table("checkpoints").select("id,account_address,stream,complete_to_ms")
+    return query.gt("id", last_id).order("id").execute().data
+
+
+@contextmanager
+def open_supabase(config: SupabaseConfig, _settings: Settings) -> Iterator[SupabaseSink]:
+    """Prove that the key, the project and its schema are right, then write to it until the end of the context."""
+    sink = SupabaseSink(lambda: connected(config.url.reveal(), config.service_key.reveal()))
+    try:
+        sink.check()
+        yield sink
+    finally:
+        sink.close()
+
+
+def needs(config: SupabaseConfig) -> Sequence[Need]:
+    """The two secrets, as far as they are read from the environment."""
+    secrets = ((config.url, "the project's API URL"), (config.service_key, "to write to the project's tables"))
+    named = ((secret.reference.removeprefix("env:"), why) for secret, why in secrets if secret.reference[:4] == "env:")
+    return [Need(kind="secret", name=name, why=why) for name, why in named]
+
+
+FACTORY: Final = SinkFactory(name="supabase", config=SupabaseConfig, open=open_supabase, needs=needs, max_batch=500)
