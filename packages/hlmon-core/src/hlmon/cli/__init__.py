@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "replay": "Read recorded frames into a journal.",
     "record": "Run, and keep every frame in a file.",
     "plugins": "List the installed plugins.",
+    "cost": "Estimate what running on AWS costs.",
 }
 """The built-in commands as `hlmon --help` lists them; each is a module here, which that list need not import."""
 
