@@ -41,13 +41,13 @@ def fill_rows(account: int) -> Iterator[dict]:
         }
 
 
-def fill_frames(fills: int, accounts: int, per_frame: int) -> Iterator[str]:
-    """userFills frames, the accounts in turn, `fills` in all."""
-    lives = [fill_rows(number) for number in range(accounts)]
+def fill_frames(fills: int, accounts: int, per_frame: int, *, first: int = 0) -> Iterator[str]:
+    """userFills frames, the accounts from `first` on in turn, `fills` in all."""
+    lives = [(address(number), fill_rows(number)) for number in range(first, first + accounts)]
     for number in range(0, fills, per_frame):
-        account = number // per_frame % accounts
-        rows = [next(lives[account]) for _ in range(min(per_frame, fills - number))]
-        yield json.dumps({"channel": "userFills", "data": {"user": address(account), "fills": rows}})
+        user, life = lives[number // per_frame % accounts]
+        rows = [next(life) for _ in range(min(per_frame, fills - number))]
+        yield json.dumps({"channel": "userFills", "data": {"user": user, "fills": rows}})
 
 
 def trade_frames(trades: int, per_frame: int) -> Iterator[str]:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.programs import Monitor, Result, monitor, race, run
 
@@ -26,10 +28,22 @@ class Sizes:
     paced_seconds: int = 6
     trades: int = 200_000
     idle_seconds: int = 60
+    dynamodb_fills: int = 2_000
+    dynamodb_orders: int = 400
+    supabase_rows: int = 8_000  # of each kind
 
 
 QUICK = Sizes(
-    rounds=1, fills=10_000, sdk_fills=1_000, sdk_wal_fills=3_000, paced_seconds=2, trades=20_000, idle_seconds=10
+    rounds=1,
+    fills=10_000,
+    sdk_fills=1_000,
+    sdk_wal_fills=3_000,
+    paced_seconds=2,
+    trades=20_000,
+    idle_seconds=10,
+    dynamodb_fills=500,
+    dynamodb_orders=100,
+    supabase_rows=1_000,
 )
 
 
@@ -44,8 +58,9 @@ def collect(sizes: Sizes, tell: Tell) -> Samples:
         running = []
         for number in range(sizes.rounds):
             tell(f"hlmon run, {number + 1} of {sizes.rounds}: {sizes.fills} fills")
-            running.append(stack.enter_context(monitor(sizes.fills)))
-            running[-1].wait_for_fills()
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            running.append(stack.enter_context(monitor(folder, fills=sizes.fills)))
+            running[-1].wait_for_fills(sizes.fills)
         tell(f"idle for {sizes.idle_seconds} s")
         samples["run"] = list(_idle(running, sizes.idle_seconds))
     return samples
