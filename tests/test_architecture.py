@@ -16,9 +16,9 @@ SOURCES = sorted(file for package in PACKAGES for file in package.rglob("*.py"))
 
 LAYERS = [
     {"errors", "events", "status"},
-    {"contract", "cost", "routing", "fields", "verify"},
-    {"hookspecs", "config", "secret", "journal", "telemetry", "schedule"},
-    {"ingest", "delivery", "plugins", "hyperliquid", "derive", "sources", "sinks", "notifiers", "testing"},
+    {"contract", "cost", "labels", "routing", "fields", "verify"},
+    {"hookspecs", "config", "secret", "journal", "telemetry", "schedule", "watchdog"},
+    {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "parts"},
     {"host"},
     {"cli"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hlmon.journal import Journal
+from tests.servers.dispatching import Chat, Time, dispatchers_of
 
 
 @pytest.fixture
@@ -45,3 +46,27 @@ class Appends:
 @pytest.fixture
 def counted(journal):
     return Appends(journal)
+
+
+@pytest.fixture
+def time():
+    """The clock of `make`."""
+    return Time()
+
+
+@pytest.fixture
+def chat():
+    """A notifier that accepts everything."""
+    return Chat()
+
+
+@pytest.fixture
+def make(journal, time):
+    """A function that makes the dispatchers of these notifiers; called again it makes what a restart has."""
+
+    def make(**notifiers_and_options):
+        notifiers = {name: each for name, each in notifiers_and_options.items() if hasattr(each, "send")}
+        options = {name: each for name, each in notifiers_and_options.items() if name not in notifiers}
+        return dispatchers_of(journal, time, notifiers, **options)
+
+    return make

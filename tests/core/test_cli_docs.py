@@ -1,5 +1,6 @@
 """Keeps docs/commands.md equal to the program; run as a script, it writes the help into that page."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,12 +16,20 @@ START, END = "<!-- help: start -->\n", "<!-- help: end -->\n"
 def help_of_every_command() -> str:
     context = click.Context(program, info_name="hlmon", terminal_width=WIDTH, **program.context_settings)
     parts = [f"```text\n{program.get_help(context)}\n```\n"]
-    for name in program.list_commands(context):
-        command = program.get_command(context, name)
+    return "\n".join([*parts, *help_of_commands(context)])
+
+
+def help_of_commands(above: click.Context) -> Iterator[str]:
+    """Of each command below, those of a group after the group."""
+    group = above.command
+    assert isinstance(group, click.Group)
+    for name in group.list_commands(above):
+        command = group.get_command(above, name)
         assert command is not None
-        text = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=WIDTH))
-        parts.append(f"### hlmon {name}\n\n```text\n{text}\n```\n")
-    return "\n".join(parts)
+        context = click.Context(command, info_name=name, parent=above, terminal_width=WIDTH)
+        yield f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from help_of_commands(context)
 
 
 def written_help() -> str:

@@ -12,7 +12,7 @@ from hlmon.cli import program
 from hlmon.cli.running import SILENT_MS, STALE_MS, judge
 from hlmon.journal import Journal
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
-from hlmon.testing.builders import ALICE, make_fill, make_gap, make_position
+from hlmon.testing.builders import ALICE, BOB, make_account_info, make_alert, make_fill, make_gap, make_position
 
 NOW_MS = 1_780_000_000_000
 
@@ -104,11 +104,13 @@ def test_health_without_a_journal_is_a_journal_error(tmp_path: Path, monkeypatch
 
 
 def test_status_shows_accounts_followers_and_problems(journal: Journal):
-    status = make_status(time.time_ns() // 1_000_000, problems=["look here"])
+    pending = SourceStatus(accounts=[AccountStatus(address=BOB)], problems=["look there"])
+    now_ms = time.time_ns() // 1_000_000
+    status = make_status(now_ms, problems=["look here"], sources=[*make_status(now_ms).sources, pending])
     journal.put_status(msgspec.json.encode(status))
     output = run("status").output
     assert output.startswith("Running.\n")
-    for words in ("main", "watched", "archive", "Problem: look here", "last message now"):
+    for words in ("main", "watched", "archive", "Problem: look here", "Problem: look there", "last message now"):
         assert words in output
 
 
@@ -116,6 +118,24 @@ def test_status_in_json_has_the_verdict_and_the_whole_status(journal: Journal):
     journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000)))
     said = json.loads(run("status", "--json").output)
     assert (said["running"], said["healthy"], said["status"]["followers"][0]["lag"]) == (True, True, 7)
+
+
+def test_status_in_json_says_whether_all_is_well_and_why_not_in_the_words_of_the_watchdog(journal: Journal):
+    now_ms = time.time_ns() // 1_000_000
+    journal.put_status(msgspec.json.encode(make_status(now_ms)))
+    said = json.loads(run("status", "--json").output)
+    assert (said["well"], said["reasons"]) == (True, [])
+    source = SourceStatus(accounts=[AccountStatus(address=ALICE, label="main")])
+    journal.put_status(msgspec.json.encode(make_status(now_ms, sources=[source], problems=["sink archive fails"])))
+    said = json.loads(run("status", "--json").output)
+    assert (said["well"], said["reasons"]) == (False, ["sink archive fails", "account main is not watched yet"])
+
+
+def test_a_monitor_that_does_not_run_is_the_one_reason_whatever_it_said_last(journal: Journal):
+    journal.put_status(msgspec.json.encode(make_status(updated_ms=NOW_MS - STALE_MS - 1, problems=["old"])))
+    said = json.loads(run("status", "--json").output)
+    assert (said["running"], said["well"], said["reasons"]) == (False, False, [said["why"]])
+    assert said["why"].startswith("the monitor said nothing for ")
 
 
 def test_status_of_another_version_is_a_journal_error(journal: Journal):
@@ -189,6 +209,15 @@ def test_verify_in_json_gives_every_chain_with_exact_decimals(journal: Journal):
     said = json.loads(result.output)
     (chain,) = said["chains"]
     assert (result.exit_code, said["proven"], chain["breaks"][0]["expected"]) == (1, False, "0.1")
+
+
+def test_a_master_behind_an_agent_is_named_by_the_label_of_its_agent(journal: Journal, tmp_path: Path):
+    agent = "0x" + "ac" * 20
+    (tmp_path / "hlmon.toml").write_text(f'[[account]]\naddress = "{agent}"\nlabel = "main"\n')
+    info = make_account_info(account=agent, role="agent", master=ALICE)
+    journal.append([info, make_gap(), make_fill(account=ALICE), make_alert(account=ALICE)])
+    for command in ("gaps", "verify", "explain"):
+        assert "main" in run(command).output
 
 
 def test_labels_of_the_config_name_the_accounts(journal: Journal, tmp_path: Path):

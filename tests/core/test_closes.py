@@ -80,6 +80,7 @@ def test_a_position_that_ends_at_zero_is_closed_by_the_last_fill_only():
         net_pnl=D("3.5"),
         fills=4,
         trigger=fills[3].key,
+        tx_hash=fills[3].tx_hash,
     )
 
 

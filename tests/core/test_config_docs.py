@@ -10,7 +10,8 @@ import msgspec
 from hlmon.config import FileConfig, HyperliquidSection, load_config
 from hlmon.parts import enable
 from hlmon.plugins import load_catalogue
-from hlmon.routing import Route
+from hlmon.routing import Inhibit, NotifierPolicy, Route
+from hlmon.watchdog import WatchdogSection
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text()
 
@@ -24,8 +25,9 @@ def test_the_example_of_the_page_is_a_config_that_enables_what_it_names():
 
 def test_every_field_has_a_row_with_its_default():
     rows = dict(re.findall(r"^\| `([a-z_.]+)` \| (?:`(.*?)`|[a-z ]+) \|", PAGE, re.MULTILINE))
-    structs = {"": FileConfig, "hyperliquid.": HyperliquidSection, "route.": Route}
-    sections = {"account", "hyperliquid", "route", "source", "sink", "notifier", "rule"}
+    structs = {"": FileConfig, "hyperliquid.": HyperliquidSection, "watchdog.": WatchdogSection}
+    structs |= {"route.": Route, "inhibit.": Inhibit, "notifier.": NotifierPolicy}
+    sections = {"account", "hyperliquid", "route", "source", "sink", "notifier", "rule", "watchdog", "inhibit"}
     fields = {
         f"{prefix}{field.name}": field
         for prefix, struct in structs.items()

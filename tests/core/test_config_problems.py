@@ -11,7 +11,10 @@ ALICE = "0x" + "a1" * 20
 KEY = "9f" * 32
 ACCOUNT = f'[[account]]\naddress = "{ALICE}"\nlabel = "main"\n'
 PHONE = '[notifier.phone]\ntype = "telegram"\n'
-KNOWN = "account, alert_max_age_seconds, hyperliquid, journal, notifier, retention_days, route, rule, sink, source"
+KNOWN = (
+    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, retention_days, route, rule, sink, "
+    "source, watchdog"
+)
 
 WRONG = {
     'jurnal = "x"': "jurnal: unknown field; did you mean 'journal'?",
@@ -45,6 +48,12 @@ WRONG = {
     f'{ACCOUNT}[[account]]\naddress = "0x{ALICE[2:].upper()}"': (
         "account[1].address: is the address of account[0] again"
     ),
+    f'watchdog.ping_url = "https://hc-ping.com/{KEY}"': (
+        'watchdog.ping_url: must be a reference, "env:NAME" or "file:/path", not the secret itself'
+    ),
+    "watchdog.ping_seconds = 9": "watchdog.ping_seconds: must be at least 10",
+    'watchdog.healthz = "8731"': 'watchdog: healthz must be an address and a port, e.g. "127.0.0.1:8731"',
+    'watchdog.healthz = "::1:8731"': 'watchdog: healthz must have an IPv6 address in brackets, e.g. "[::1]:8731"',
     'sinks.archive.type = "jsonl"': "sinks: unknown field; did you mean 'sink'?",
     '[sink]\ntype = "jsonl"': "sink: must be written [sink.NAME], with a name of your choice",
     '[[notifier]]\ntype = "log"': "notifier: must be written [notifier.NAME], with a name of your choice",

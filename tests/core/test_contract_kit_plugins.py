@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,9 @@ import pytest
 
 from hlmon.contract import DeriverFactory, NoConfig, NotifierFactory, SinkFactory
 from hlmon.hookspecs import hookimpl
+from hlmon.rules.day import FundingConfig, PnlConfig
+from hlmon.rules.expression import ExpressionConfig
+from hlmon.rules.market import CvdConfig
 from hlmon.sinks.jsonl import JsonlConfig
 from hlmon.sources.replay import ReplayConfig
 from hlmon.testing import BrokenPromise, DeriverContract, PluginContract, SinkContract
@@ -22,7 +26,14 @@ class TestBuiltinPlugin(PluginContract):
     entry_point = "builtin"
 
     def configs(self):
-        return {"jsonl": JsonlConfig(path="events.jsonl"), "replay": ReplayConfig(files=("frames.jsonl",))}
+        return {
+            "jsonl": JsonlConfig(path="events.jsonl"),
+            "replay": ReplayConfig(files=("frames.jsonl",)),
+            "pnl": PnlConfig(below=Decimal(-500)),
+            "funding_cost": FundingConfig(above=Decimal(10)),
+            "cvd": CvdConfig(coins=("BTC",), above=Decimal(100)),
+            "expression": ExpressionConfig(event="fill", when="size > 1.0"),
+        }
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

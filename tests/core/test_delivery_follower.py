@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlmon.delivery import Follower, common_checkpoints, follow_notifier, follow_sink
+from hlmon.delivery import Follower, common_checkpoints, follow_sink
 from hlmon.errors import Permanent, Transient
 from hlmon.journal import Journal
-from hlmon.routing import Route
-from hlmon.testing.builders import ALICE, make_alert, make_checkpoint, make_fill, make_order, make_quarantined
+from hlmon.testing.builders import make_checkpoint, make_fill, make_order, make_quarantined
 
 LONG_S = 10.0
 
@@ -39,7 +38,7 @@ class Plugin:
             raise self.error("not this one")
         self.kept += events
 
-    write = send = __call__
+    write = __call__
 
 
 class Time:
@@ -111,14 +110,6 @@ def test_another_follower_goes_on_where_the_last_one_stopped(journal, follow):
     plugin = Plugin()
     deliver_all(follow(plugin))
     assert plugin.kept == [second]
-
-
-def test_a_sink_and_a_notifier_of_one_name_have_cursors_of_their_own(journal, follow):
-    journal.append([make_fill()])
-    deliver_all(follow(Plugin(), part="sink"))
-    notifier = Plugin()
-    deliver_all(follow(notifier, part="notifier"))
-    assert len(notifier.kept) == 1
 
 
 @pytest.mark.parametrize("error", [Transient("busy"), OSError("no route"), TimeoutError("late")])
@@ -324,10 +315,9 @@ def test_whatever_is_refused_every_other_event_is_kept_once_and_in_order(bad, ma
 
 
 def factory_of(**fields):
-    from hlmon.contract import NoConfig, NotifierFactory, SinkFactory
+    from hlmon.contract import NoConfig, SinkFactory
 
-    kind = SinkFactory if "kinds" in fields else NotifierFactory
-    return kind(name="any", config=NoConfig, open=lambda config, settings: None, **fields)
+    return SinkFactory(name="any", config=NoConfig, open=lambda config, settings: None, **fields)
 
 
 def test_a_sink_gets_the_kinds_and_batches_that_its_factory_names(journal):
@@ -346,60 +336,3 @@ def test_with_several_stores_an_empty_disk_resumes_where_the_one_furthest_behind
     assert common_checkpoints([[new, other]]) == [new, other]
     assert common_checkpoints([[new, other], []]) == []
     assert common_checkpoints([]) == []
-
-
-def told(journal, alerts, time, **options):
-    journal.append([make_fill(), *alerts])
-    notifier = Plugin()
-    follower = follow_notifier(
-        "chat",
-        journal,
-        notifier,
-        factory_of(max_batch=2),
-        labels={ALICE: "alice"},
-        max_age_ms=60_000,
-        clock_ms=time.clock_ms,
-        quarantine=journal.append,
-        **options,
-    )
-    deliver_all(follower)
-    assert follower.status().lag == 0
-    return notifier.calls
-
-
-def test_a_notifier_gets_the_alerts_in_batches(journal, time):
-    alerts = [make_alert(time_ms=time.now_ms + number) for number in range(3)]
-    assert told(journal, alerts, time) == [alerts[:2], alerts[2:]]
-
-
-def test_a_notifier_gets_what_the_routes_send_to_it(journal, time):
-    loud, quiet = (make_alert(time_ms=time.now_ms, severity=severity) for severity in ("critical", "info"))
-    routes = [Route(severity="critical", accounts=("alice",), to=("chat",)), Route(to=("phone",))]
-    assert told(journal, [quiet, loud], time, routes=routes) == [[loud]]
-
-
-def test_a_backfill_raises_no_storm(journal, time):
-    old = [make_alert(time_ms=time.now_ms - 60_001 - number) for number in range(50)]
-    new = make_alert(time_ms=time.now_ms - 60_000)
-    assert told(journal, [*old, new], time) == [[new]]
-
-
-def test_an_alert_that_was_due_is_sent_however_long_the_attempts_take(journal, time):
-    alert = make_alert(time_ms=time.now_ms)
-    journal.append([alert])
-    notifier = Plugin(Transient("down", retry_after=3600.0), Transient("down", retry_after=3600.0))
-    deliver_all(
-        follow_notifier(
-            "chat",
-            journal,
-            notifier,
-            factory_of(),
-            labels={},
-            max_age_ms=60_000,
-            clock_ms=time.clock_ms,
-            quarantine=journal.append,
-            wait=time.wait,
-            backoff=lambda attempt, retry_after: retry_after,
-        )
-    )
-    assert (notifier.kept, time.waits) == ([alert], [3600.0, 3600.0])

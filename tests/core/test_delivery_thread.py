@@ -185,8 +185,8 @@ def test_stopping_ends_the_rest_of_a_sink_that_lingers(journal, running):
         kept.extend(events)
         arrived.set()
 
-    follower = running(deliver, linger_ms=3_600_000)
     journal.append([make_fill()])
+    follower = running(deliver, linger_ms=3_600_000)
     assert arrived.wait(LONG_S)
     journal.append([make_fill()])
     assert follower.stop(LONG_S)

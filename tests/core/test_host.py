@@ -8,9 +8,10 @@ import pytest
 
 from hlmon import host
 from hlmon.config import load_config
-from hlmon.contract import NoConfig, SinkFactory, SourceFactory
+from hlmon.contract import DeriverFactory, NoConfig, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError, JournalError
 from hlmon.journal import Journal
+from hlmon.status import AccountStatus, SourceStatus
 from hlmon.testing.builders import ALICE, make_checkpoint, make_fill
 
 
@@ -21,6 +22,8 @@ class Parts:
         self.happened: list[str] = []
         self.sinks: dict[str, object] = {}
         self.sources: dict[str, object] = {}
+        self.derivers: list[DeriverFactory] = []
+        self.rules: dict[str, DeriverFactory] = {}
 
     def opening(self, name, part):
         @contextmanager
@@ -40,12 +43,13 @@ class Parts:
         return SourceFactory(name=name, config=NoConfig, open=self.opening(name, self.sources[name]))
 
     def rule(self, name):
-        raise ConfigError(f"no rule {name}")
+        return self.rules[name]
 
-    notifier = rule
+    def notifier(self, name):
+        raise ConfigError(f"no notifier {name}")
 
     def always_derivers(self):
-        return ()
+        return self.derivers
 
 
 class Kept:
@@ -115,6 +119,20 @@ def status_in(path) -> dict:
         return json.loads(journal.status())
 
 
+@pytest.fixture
+def deadline():
+    """Turns a monitor that never ends into a failure."""
+
+    def late(number, frame):
+        raise AssertionError("the monitor did not end")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
 def test_parts_open_from_the_sinks_up_to_the_sources_and_close_in_reverse(parts, run):
     parts.sinks["archive"] = Kept()
     run(table("sink", "archive"))
@@ -181,6 +199,82 @@ def test_a_source_that_fails_is_named_in_the_status_while_it_does_not_run(parts,
     assert status_in(journal)["problems"] == ["source hyperliquid failed: RuntimeError: out of order"]
 
 
+@pytest.mark.usefixtures("deadline")
+def test_derivers_feel_the_pulse_of_every_source_and_follower_while_it_beats(parts, run, monkeypatch):
+    monkeypatch.setattr(host, "STATUS_SECONDS", 0.0)
+    status = SourceStatus(accounts=[AccountStatus(address=ALICE, status="watched")])
+
+    class Feed(Script):
+        def status(self) -> SourceStatus:
+            return status
+
+    async def look(script, ingest) -> None:
+        while len(felt) < 2:
+            await asyncio.sleep(0)
+        await stop()
+
+    felt: list = []
+    feel = parts.opening("feel", lambda pulse: felt.append(pulse) or ())
+    parts.derivers = [DeriverFactory(name="feel", config=NoConfig, open=feel, kinds=frozenset({"pulse"}), always=True)]
+    parts.sources["hyperliquid"] = Feed(look)
+    parts.sinks["archive"] = Kept()
+    journal = run(table("sink", "archive"))
+    assert felt[0].sources == [status]
+    assert [(follower.part, follower.name) for follower in felt[0].followers] == [("sink", "archive")]
+    assert status_in(journal)["started_ms"] <= felt[0].time_ms <= felt[1].time_ms
+    assert events_in(journal, "pulse") == []
+
+
+@pytest.mark.usefixtures("deadline")
+def test_a_source_that_cannot_say_how_it_is_stops_nothing(parts, run, monkeypatch):
+    monkeypatch.setattr(host, "STATUS_SECONDS", 0.0)
+
+    class Broken(Script):
+        def status(self) -> SourceStatus:
+            raise RuntimeError("no idea")
+
+    async def watch(script, ingest) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await stop()
+
+    parts.sources["hyperliquid"] = Broken(watch)
+    (source,) = status_in(run())["sources"]
+    assert source["problems"] == ["source hyperliquid cannot say how it is: RuntimeError: no idea"]
+
+
+class Remembering:
+    """A deriver that remembers one word for ever."""
+
+    def __init__(self, word: bytes) -> None:
+        self.word = word
+        self.loaded = None
+
+    def __call__(self, event):
+        return ()
+
+    def dump_memory(self) -> bytes:
+        return self.word
+
+    def load_memory(self, memory: bytes) -> None:
+        self.loaded = memory
+
+
+def test_a_rule_that_bears_the_name_of_a_deriver_keeps_its_own_memory(parts, run):
+    deriver, rule = Remembering(b"of the deriver"), Remembering(b"of the rule")
+    kinds = frozenset({"fill"})
+    always = DeriverFactory(
+        name="closes", config=NoConfig, open=parts.opening("deriver", deriver), kinds=kinds, always=True
+    )
+    parts.derivers = [always]
+    parts.rules["closes"] = DeriverFactory(
+        name="closes", config=NoConfig, open=parts.opening("rule", rule), kinds=kinds
+    )
+    for _ in range(2):
+        run(table("rule", "closes"))
+    assert (deriver.loaded, rule.loaded) == (b"of the deriver", b"of the rule")
+
+
 def test_a_source_that_ends_leaves_the_monitor_running(parts, run):
     async def end(script, ingest) -> None:
         ingest([fill])
@@ -196,20 +290,6 @@ def test_a_source_that_ends_leaves_the_monitor_running(parts, run):
     parts.sources |= {"hyperliquid": Script(wait_for_it), "finite": ended}
     assert events_in(run(table("source", "finite")), "fill") == [fill]
     assert ended.starts == 1
-
-
-@pytest.fixture
-def deadline():
-    """Turns a monitor that never ends into a failure."""
-
-    def late(number, frame):
-        raise AssertionError("the monitor did not end")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 5)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.usefixtures("deadline")
@@ -296,3 +376,11 @@ def test_check_opens_nothing_unless_it_shall_connect(parts):
     assert parts.happened == []
     assert f"account {ALICE}" in lines
     assert "sink archive (archive)" in lines
+
+
+def test_check_that_connects_proves_the_secret_of_the_watchdog(parts):
+    text = '[watchdog]\nping_url = "env:A_VARIABLE_THAT_NOBODY_SETS"'
+    config = load_config(None, environ={"HLMON_CONFIG_TOML": text}, accounts=[ALICE])
+    host.check(config, parts, connect=False)
+    with pytest.raises(ConfigError, match="A_VARIABLE_THAT_NOBODY_SETS is not set"):
+        host.check(config, parts, connect=True)

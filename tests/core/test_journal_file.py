@@ -16,6 +16,7 @@ import pytest
 
 from hlmon.errors import JournalError
 from hlmon.journal import Journal
+from hlmon.journal.schema import MIGRATIONS, newest_version
 from hlmon.testing.builders import make_fill
 
 NOBODY = 65534
@@ -203,6 +204,7 @@ def test_an_older_journal_is_migrated_with_all_its_events(path, monkeypatch):
     monkeypatch.setattr(
         "hlmon.journal.schema.MIGRATIONS",
         (
+            *MIGRATIONS,
             "ALTER TABLE cursors ADD COLUMN note TEXT",
             "UPDATE cursors SET note = 'x'; INSERT INTO cursors VALUES ('b', 0, 'y')",
         ),
@@ -212,7 +214,17 @@ def test_an_older_journal_is_migrated_with_all_its_events(path, monkeypatch):
         assert journal.query("SELECT note FROM cursors") == [("y",)]
         assert [entry.event for entry in journal.read_after(0)] == [fill]
         assert journal.query("SELECT coin FROM fills") == [("BTC",)]
-    assert tables_version(path) == 3
+    assert tables_version(path) == newest_version() == len(MIGRATIONS) + 3
+
+
+def test_a_journal_from_before_the_outbox_gets_one(path):
+    with Journal.open(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE notices; PRAGMA user_version = 1")
+    connection.close()
+    with Journal.open(path) as journal:
+        assert journal.query("SELECT count(*) FROM notices") == [(0,)]
 
 
 def test_a_migration_that_fails_leaves_the_journal_as_it_was(path, monkeypatch):
@@ -220,18 +232,19 @@ def test_a_migration_that_fails_leaves_the_journal_as_it_was(path, monkeypatch):
         journal.append([make_fill()])
     with monkeypatch.context() as newer:
         newer.setattr(
-            "hlmon.journal.schema.MIGRATIONS", ("DELETE FROM events; DROP TABLE cursors", "DROP TABLE nothing")
+            "hlmon.journal.schema.MIGRATIONS",
+            (*MIGRATIONS, "DELETE FROM events; DROP TABLE cursors", "DROP TABLE nothing"),
         )
         refusal(path)
-    assert tables_version(path) == 1
+    assert tables_version(path) == newest_version()
     with Journal.open(path) as journal:
         assert (journal.cursors(), journal.count("fill")) == ({}, 1)
 
 
 def test_a_journal_of_a_newer_hlmon_is_refused(path, monkeypatch):
     with monkeypatch.context() as newer:
-        newer.setattr("hlmon.journal.schema.MIGRATIONS", ("", ""))
+        newer.setattr("hlmon.journal.schema.MIGRATIONS", (*MIGRATIONS, "", ""))
         with Journal.open(path):
             pass
     for read_only in (False, True):
-        assert "written by a newer hlmon (version 3" in refusal(path, read_only=read_only)
+        assert f"written by a newer hlmon (version {newest_version() + 2}" in refusal(path, read_only=read_only)

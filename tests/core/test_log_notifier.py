@@ -65,3 +65,10 @@ def test_the_fields_of_the_alert_are_on_the_record(lines):
     (record,) = lines(alert)
     assert (record.alert_rule, record.alert_account, record.alert_time_ms) == (alert.rule, alert.account, alert.time_ms)
     assert (record.alert_key, record.alert_severity, record.alert_labels) == (alert.key, "warning", {"coin": "BTC"})
+
+
+def test_the_figures_of_an_alert_are_in_its_line(caplog):
+    caplog.set_level(logging.INFO)
+    with FACTORY.open(NoConfig(), Settings(name="screen")) as notifier:
+        notifier.send([make_alert(title="BTC closed", body="", details={"net": "+900.00 USDC", "held": "1 h"})])
+    assert [record.getMessage() for record in caplog.records] == ["BTC closed: net: +900.00 USDC, held: 1 h"]

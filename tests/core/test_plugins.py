@@ -12,6 +12,7 @@ import pytest
 
 from hlmon import ConfigError, DeriverFactory, NoConfig, NotifierFactory, SinkFactory, SourceFactory, hookimpl
 from hlmon.plugins import PluginInfo, load_catalogue
+from hlmon.rules.types import FACTORIES
 
 
 def sink(name: str) -> SinkFactory:
@@ -222,7 +223,7 @@ def test_what_comes_with_hlmon_comes_through_the_same_door():
     assert (builtin.name, builtin.distribution, builtin.broken) == ("builtin", "hlmon-core", None)
     assert builtin.provides == {
         "source": ("hyperliquid", "replay"),
-        "deriver": ("closes", "positions", "snapshots", "cvd", "position_closed"),
+        "deriver": ("closes", "positions", "snapshots", "buckets", *(factory.name for factory in FACTORIES)),
         "sink": ("jsonl",),
         "notifier": ("log",),
     }

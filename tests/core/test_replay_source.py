@@ -8,6 +8,7 @@ import pytest
 from hlmon.contract import Settings
 from hlmon.errors import ConfigError
 from hlmon.events import Event, Fill, Gap, MarketTrades, Quarantined
+from hlmon.hyperliquid.decode import quarantined
 from hlmon.sources.replay import FACTORY, LINES_PER_STEP, Replay, ReplayConfig
 from hlmon.testing.builders import ALICE, BOB, make_cvd
 
@@ -90,6 +91,12 @@ def test_a_line_that_is_not_understood_goes_to_quarantine_and_the_rest_goes_on(t
     (kept,) = ingest.of(Quarantined)
     assert (kept.origin, kept.payload, kept.time_ms, replay.tally.quarantined) == ("wire", "no frame at all", 7, 1)
     assert len(ingest.of(Fill)) == 2
+
+
+def test_a_line_is_quarantined_as_the_live_feed_does_it(tmp_path: Path):
+    _, ingest = replayed(tmp_path, fills_frame(7), "no frame")
+    (kept,) = ingest.of(Quarantined)
+    assert kept == quarantined(b"no frame", kept.reason, time_ms=7)
 
 
 def test_quarantine_has_the_same_name_when_the_file_is_replayed_again(tmp_path: Path):

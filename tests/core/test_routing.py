@@ -1,11 +1,11 @@
-"""Which alert reaches which notifier."""
+"""Which alert takes which route to which notifier, and what a user may write about it."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from hlmon.routing import Route, is_due, routes_for
+from hlmon.routing import Inhibit, Matcher, Policy, Route, route_named
 from hlmon.testing.builders import ALICE, BOB, make_alert
 
 NOTIFIERS = ("phone", "chat", "mail")
@@ -13,11 +13,19 @@ LABELS = {ALICE: "alice", BOB: "bob"}
 
 
 def routed(alert, *routes):
-    return routes_for(alert, routes, NOTIFIERS, LABELS)
+    """The notifiers that get the alert."""
+    return tuple(name for name in NOTIFIERS if way(name, alert, *routes))
+
+
+def way(notifier, alert, *routes):
+    """The name of the route by which the alert reaches the notifier, if it does."""
+    taken = route_named(alert, Policy(notifier=notifier, max_age_ms=1, routes=routes, accounts=LABELS))
+    return taken and taken[0]
 
 
 def test_without_a_route_every_notifier_gets_every_alert():
     assert routed(make_alert(severity="info")) == NOTIFIERS
+    assert way("phone", make_alert(severity="info")) == "all"
 
 
 def test_an_alert_that_no_route_takes_goes_nowhere():
@@ -34,7 +42,7 @@ def test_the_severity_of_a_route_is_a_minimum(minimum, severities):
     assert taken == severities
 
 
-def test_a_route_takes_every_severity_rule_and_account_unless_it_says_otherwise():
+def test_a_route_takes_every_severity_rule_account_and_label_unless_it_says_otherwise():
     assert routed(make_alert(severity="info", rule="anything", account=""), Route(to=("mail",))) == ("mail",)
 
 
@@ -56,18 +64,68 @@ def test_an_alert_of_the_market_takes_no_route_of_accounts(accounts):
     assert routed(make_alert(account=""), Route(accounts=accounts, to=("chat",))) == ()
 
 
-def test_several_routes_add_up_and_each_notifier_is_named_once():
-    routes = (Route(to=("mail", "phone")), Route(to=("phone",)), Route(severity="critical", to=("chat",)))
+@pytest.mark.parametrize(
+    ("labels", "matches"),
+    [
+        ({"coin": "BTC", "side": "long"}, True),
+        ({"coin": "ETH", "side": "long"}, True),
+        ({"coin": "SOL", "side": "long"}, False),
+        ({"coin": "BTC", "side": "short"}, False),
+        ({"coin": "BTC"}, False),
+        ({}, False),
+    ],
+)
+def test_every_label_of_a_route_must_have_one_of_its_values(labels, matches):
+    matcher = Matcher(labels={"coin": ("BTC", "ETH"), "side": ("long",)})
+    assert matcher.matches(make_alert(labels=labels), {}) is matches
+
+
+def test_several_routes_add_up_and_the_first_that_leads_to_a_notifier_counts_there():
+    routes = (
+        Route(severity="critical", to=("chat", "mail")),
+        Route(to=("mail", "phone")),
+        Route(to=("phone",), quiet_hours="22:00-07:00"),
+    )
     assert routed(make_alert(severity="warning"), *routes) == ("phone", "mail")
+    assert way("phone", make_alert(severity="warning"), *routes) == "route[1]"
+    assert way("mail", make_alert(severity="critical"), *routes) == "route[0]"
 
 
-def test_an_unknown_field_of_a_route_is_refused():
-    with pytest.raises(msgspec.ValidationError, match="severty"):
-        msgspec.convert({"to": ["chat"], "severty": "info"}, Route)
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"severty": "info"}, "severty"),
+        ({"quiet_hours": "22-7"}, "quiet_hours: must be two times of a day, such as 22:00-07:00"),
+        ({"quiet_hours": "22:00-07:00-09:00"}, "quiet_hours: must be two times"),
+        ({"quiet_hours": "22:00-24:30"}, "quiet_hours: must be two times"),
+        ({"quiet_hours": "08:00-08:00"}, "quiet_hours: must begin and end at different times"),
+        ({"zone": "Berlin"}, "zone: must be the name of a time zone, such as Europe/Berlin"),
+        ({"zone": "../etc/passwd"}, "zone: must be the name of a time zone"),
+        ({"wait_seconds": -1}, "wait_seconds"),
+        ({"repeat_minutes": 0}, "repeat_minutes"),
+    ],
+)
+def test_a_route_that_cannot_be_is_refused(fields, said):
+    with pytest.raises(msgspec.ValidationError, match=said):
+        msgspec.convert({"to": ["chat"], **fields}, Route)
 
 
-def test_an_alert_is_due_until_it_is_too_old():
-    alert = make_alert(time_ms=1_000_000)
-    assert is_due(alert, 1_060_000, 60_000)
-    assert not is_due(alert, 1_060_001, 60_000)
-    assert is_due(alert, 900_000, 60_000)
+@pytest.mark.parametrize(
+    ("cause", "alert", "until_ms"),
+    [
+        ({}, {}, 70_000),
+        ({}, {"time_ms": 1}, 70_000),
+        ({}, {"time_ms": 70_000}, 70_000),
+        ({}, {"time_ms": 70_001}, None),
+        ({}, {"account": BOB}, None),
+        ({}, {"rule": "fills"}, None),
+        ({"rule": "fills"}, {}, None),
+        ({"rule": "mine", "labels": {"type": "liquidation"}}, {"rule": "x", "labels": {"type": "margin"}}, 70_000),
+        ({"state": "resolved"}, {}, None),
+    ],
+)
+def test_an_inhibition_is_about_one_account_and_time_and_names_rules_or_their_types(cause, alert, until_ms):
+    inhibit = Inhibit(rules=("liquidation",), mutes=("margin",), minutes=1)
+    cause = make_alert(**{"rule": "liquidation", "account": ALICE, "time_ms": 10_000} | cause)
+    alert = make_alert(**{"rule": "margin", "account": ALICE, "time_ms": 10_000} | alert)
+    assert inhibit.until_ms(cause, alert) == until_ms

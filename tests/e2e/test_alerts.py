@@ -32,16 +32,15 @@ def story(exchange_of, monitor_of, make_toml, wait):
     monitor = monitor_of(make_toml(exchange.url, [account.address], more=ALERTS))
 
     def delivered():
-        """Whether the notifier has been given everything that it gets, by its own cursor."""
-        (cursor,) = monitor.query("SELECT max(seq) FROM cursors WHERE name = 'notifier.console'") or [(None,)]
-        (alert,) = monitor.query("SELECT max(id) FROM alerts")
-        return (cursor[0] or 0) >= (alert[0] or 0)
+        """Whether every alert is settled at the notifier, which the outbox says."""
+        settled = "SELECT count(*) FROM notices WHERE state IN ('sent', 'dropped')"
+        return monitor.query(settled) == monitor.query("SELECT count(*) FROM alerts")
 
     def close(coin: str, closes: int) -> None:
         exchange.do(lambda: world.close(account, coin))
         wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(closes,)], 15, "the close")
         wait(lambda: any(f"{coin} long closed" in text for text in told(monitor)), 15, "the alert")
-        wait(delivered, 15, "the notifier's ack")
+        wait(delivered, 15, "the outbox")
 
     monitor.start()
     wait(lambda: monitor.query("SELECT count(*) FROM fills") == [(made + 1,)], 20, "the old fills")

@@ -90,6 +90,7 @@ class Monitor:
         derivers = [
             (each.name, each.kinds, stack.enter_context(each.open(each.config(), settings)))
             for each in hlmon_derivers()
+            if each.always or each.name == "position_closed"
         ]
         self._ingest = Ingest(journal, derivers)
         self._feed = HyperliquidFeed(settings, Rest(server), clock=self._time.clock, on_frame=self._hear)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from tests.servers.site import install
 
 PROMISED_STOP_S = 20
 WRONG_SINKS = """
@@ -34,15 +35,6 @@ def hlmon_sinks():
     ]
 """
 BROKEN = "import a_module_that_nobody_has\n"
-
-
-def install(site: Path, name: str, module: str) -> None:
-    """What `pip install` leaves behind of a package with one plugin."""
-    (site / f"{name}.py").write_text(module)
-    about = site / f"{name}-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[hlmon]\n{name} = {name}\n")
 
 
 @pytest.fixture(scope="module")

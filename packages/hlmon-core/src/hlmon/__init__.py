@@ -50,6 +50,7 @@ from hlmon.events import (
     PositionReading,
     PositionSide,
     Prices,
+    Pulse,
     Quarantined,
     Reading,
     Role,
@@ -65,7 +66,7 @@ from hlmon.events import (
 )
 from hlmon.hookspecs import hookimpl
 from hlmon.secret import Secret
-from hlmon.status import AccountStatus, ConnectionStatus, SourceStatus
+from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -91,6 +92,7 @@ __all__ = [
     "Fact",
     "Factory",
     "Fill",
+    "FollowerStatus",
     "Funding",
     "Gap",
     "HlmonError",
@@ -110,6 +112,7 @@ __all__ = [
     "PositionReading",
     "PositionSide",
     "Prices",
+    "Pulse",
     "Quarantined",
     "Reading",
     "RemembersDeriver",

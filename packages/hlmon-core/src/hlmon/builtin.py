@@ -24,10 +24,11 @@ def hlmon_sources() -> Iterable[SourceFactory[Any]]:
 
 @hookimpl
 def hlmon_derivers() -> Iterable[DeriverFactory[Any]]:
-    """Position closes, positions, account snapshots and CVD, always on; the rule `position_closed`."""
-    from hlmon.derive import closes, cvd, positions, rules, snapshots
+    """Position closes, positions, account snapshots and CVD, always on; every type of rule."""
+    from hlmon.derive import closes, cvd, positions, snapshots
+    from hlmon.rules import types
 
-    return (closes.FACTORY, positions.FACTORY, snapshots.FACTORY, cvd.FACTORY, rules.FACTORY)
+    return (closes.FACTORY, positions.FACTORY, snapshots.FACTORY, cvd.FACTORY, *types.FACTORIES)
 
 
 @hookimpl

@@ -13,8 +13,12 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from hlmon.errors import ConfigError
-from hlmon.fields import nearest, read
-from hlmon.routing import Route
+from hlmon.fields import read
+from hlmon.routing import Inhibit, NotifierPolicy, Route
+from hlmon.routing.check import policy_fields, policy_problems, route_problems
+from hlmon.routing.match import DEFAULT_INHIBIT
+from hlmon.secret import decode_field
+from hlmon.watchdog.section import WatchdogSection
 
 MAINNET_URL: Final = "https://api.hyperliquid.xyz"
 TESTNET_URL: Final = "https://api.hyperliquid-testnet.xyz"
@@ -77,6 +81,8 @@ class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     notifier: dict[str, dict[str, Any]] = {}
     rule: dict[str, dict[str, Any]] = {}
     route: tuple[Route, ...] = ()
+    inhibit: tuple[Inhibit, ...] = DEFAULT_INHIBIT
+    watchdog: WatchdogSection = WatchdogSection()
     journal: Path = Path("hlmon.db")
     retention_days: Annotated[int, msgspec.Meta(ge=1)] | None = None  # None keeps everything
     alert_max_age_seconds: Annotated[int, msgspec.Meta(ge=1)] = 3600
@@ -94,11 +100,16 @@ class Config(FileConfig, frozen=True, kw_only=True):
                 section=section,
                 name=name,
                 type=table["type"],
-                fields={key: value for key, value in table.items() if key != "type"},
+                fields={key: value for key, value in table.items() if key not in _own_fields(section, table)},
                 origin=self.origin,
             )
             for name, table in getattr(self, section).items()
         )
+
+    @property
+    def notifier_policies(self) -> dict[str, NotifierPolicy]:
+        """What each [notifier.NAME] says besides the plugin's own fields."""
+        return {name: msgspec.convert(policy_fields(table), NotifierPolicy) for name, table in self.notifier.items()}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -166,6 +177,11 @@ def raise_problems(origin: str, problems: Iterable[str]) -> None:
         raise ConfigError("\n".join(lines))
 
 
+def _own_fields(section: Section, table: Mapping[str, Any]) -> set[str]:
+    """The fields of a part's table that are not the plugin's."""
+    return {"type", *(policy_fields(table) if section == "notifier" else ())}
+
+
 def _find(path: Path | None, environ: Mapping[str, str]) -> tuple[str, str]:
     """The text and what to call it in messages."""
     if path is None and environ.get(TOML_VARIABLE, "").strip():
@@ -191,10 +207,10 @@ def _parse(text: str, origin: str) -> Config:
         place, what = (f"{found[2]}: ", found[1]) if found else ("", str(error))
         raise ConfigError(f"{origin}: {place}{what[0].lower()}{what[1:]}") from None
     problems = _misplaced_tables(table)
-    config = None if problems else read(table, FileConfig, "", problems)
+    config = None if problems else read(table, FileConfig, "", problems, decode_field)
     if config is not None:
         problems += [*_account_problems(config), *_exchange_problems(config), *_part_problems(config)]
-        problems += _route_problems(config)
+        problems += _way_problems(config)
     raise_problems(origin, problems)
     assert config is not None  # noqa: S101  # a None comes with a problem
     accounts = tuple(Account(account.address.lower(), account.label) for account in config.account)
@@ -206,7 +222,9 @@ def _parse(text: str, origin: str) -> Config:
 def _misplaced_tables(table: Mapping[str, Any]) -> list[str]:
     """The usual confusions of [x] and [[x]], in words that say how to write it."""
     problems = [
-        f"{name}: must be written [[{name}]]" for name in ("account", "route") if isinstance(table.get(name), dict)
+        f"{name}: must be written [[{name}]]"
+        for name in ("account", "route", "inhibit")
+        if isinstance(table.get(name), dict)
     ]
     for section in SECTIONS:
         content = table.get(section, {})
@@ -244,21 +262,10 @@ def _part_problems(config: FileConfig) -> Iterable[str]:
                 yield f"{section}.{name}.type: must be text"
 
 
-def _route_problems(config: FileConfig) -> Iterable[str]:
+def _way_problems(config: FileConfig) -> Iterable[str]:
     known = {name for account in config.account for name in (account.address.lower(), account.label) if name}
-    for position, route in enumerate(config.route):
-        path = f"route[{position}]"
-        if not route.to:
-            yield f"{path}.to: must name a notifier"
-        for name in route.to:
-            if name not in config.notifier:
-                hint = nearest(name, config.notifier) or f"; write a [notifier.{name}]"
-                yield f"{path}.to: unknown notifier {name!r}{hint}"
-        for name in route.accounts:
-            if _PRIVATE_KEY.fullmatch(name):
-                yield f"{path}.accounts: {address_problem(name)}"
-            elif name not in known and name.lower() not in known and (known or not _ADDRESS.fullmatch(name)):
-                yield f"{path}.accounts: unknown account {name!r}{nearest(name, known)}"
+    yield from route_problems(config.route, config.notifier, known, address_problem)
+    yield from policy_problems(config.notifier)
 
 
 def _accounts_of(addresses: Iterable[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Account, ...]:

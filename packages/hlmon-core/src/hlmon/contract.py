@@ -38,7 +38,10 @@ class Notifier(Protocol):
     """Tells people."""
 
     def send(self, alerts: Sequence[Alert], /) -> None:
-        """Hand the alerts to the service; returning is the promise that it accepted them. Errors as in `Sink.write`."""
+        """Hand the alerts to the service; returning is the promise that it accepted them. Errors as in `Sink.write`.
+
+        The alerts of one call belong together and become one message, as far as the service's limits allow.
+        """
 
 
 class Deriver(Protocol):
@@ -158,7 +161,7 @@ class SinkFactory(Factory[ConfigT, Sink]):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifierFactory(Factory[ConfigT, Notifier]):
-    """A kind of notifier."""
+    """A kind of notifier. `max_batch` is how many alerts one message may have."""
 
     max_batch: int = 10
 

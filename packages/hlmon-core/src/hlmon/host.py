@@ -8,10 +8,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,18 @@ from typing import Any
 import msgspec
 
 from hlmon.config import Config
-from hlmon.contract import ChecksConnection, ReportsStatus, Settings, Source
-from hlmon.delivery import Follower, common_checkpoints, follow_notifier, follow_sink, full_jitter
-from hlmon.errors import ConfigError, JournalError
-from hlmon.events import Checkpoint, Quarantined
+from hlmon.contract import ChecksConnection, Deriver, ReportsStatus, Source
+from hlmon.delivery import Courier, common_checkpoints, dispatch, follow_sink, full_jitter
+from hlmon.errors import JournalError
+from hlmon.events import AccountInfo, Checkpoint, Pulse, Quarantined
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
-from hlmon.parts import EnabledPart, EnabledParts, enable
+from hlmon.labels import Labels
+from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
 from hlmon.schedule import IdleSchedule
-from hlmon.status import Status
+from hlmon.status import SourceStatus, Status
+from hlmon.watchdog import Watchdog, prove, watching
 
 STATUS_SECONDS = 5.0
 STOP_SECONDS = 18.0  # of the 20 promised; the rest is for the interpreter
@@ -46,7 +47,9 @@ def run(config: Config, catalogue: Catalogue, *, on_frame: Callable[[str | bytes
     the journal fails later.
     """
     with ExitStack() as stack:
-        monitor = _open(config, _with_exchange(config, enable(config, catalogue), catalogue), stack)
+        parts = _with_exchange(config, enable(config, catalogue), catalogue)
+        watchdog = stack.enter_context(watching(config.watchdog))
+        monitor = _open(config, parts, watchdog, stack)
         if on_frame is not None:
             for source in monitor.sources.values():
                 if hasattr(source, "on_frame"):
@@ -65,7 +68,7 @@ def record(config: Config, catalogue: Catalogue, file: Path) -> None:
 
 
 def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
-    """What a run with this config would do, line by line; with `connect` every part is opened as a run would.
+    """What a run with this config would do, line by line; rules are opened, with `connect` every part, as a run would.
 
     Raises ConfigError with a line for every problem.
     """
@@ -76,14 +79,16 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
     lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
     lines += [f"rule {name}" for name in config.rule]
     lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
+    every: tuple[EnabledPart[Any], ...] = parts.derivers  # opening a rule checks it, and touches nothing outside
     if connect:
-        with ExitStack() as stack:
-            every: tuple[EnabledPart[Any], ...] = (*parts.derivers, *parts.sinks, *parts.notifiers, *parts.sources)
-            for part in every:
-                opened = stack.enter_context(_named(part, part.open(_settings(config, part.name))))
-                if isinstance(opened, ChecksConnection):
-                    lines += asyncio.run(opened.check_connection())
-        lines.append("every part opened")
+        every = (*every, *parts.sinks, *parts.notifiers, *parts.sources)
+    with ExitStack() as stack:
+        for part in every:
+            opened = stack.enter_context(part.open(settings_for(part.name, config)))
+            if isinstance(opened, ChecksConnection):
+                lines += asyncio.run(opened.check_connection())
+    if connect:
+        lines += [*prove(config.watchdog), "every part opened"]
     return lines
 
 
@@ -93,25 +98,18 @@ def _with_exchange(config: Config, parts: EnabledParts, catalogue: Catalogue) ->
     return replace(parts, sources=(feed, *parts.sources))
 
 
-def _settings(config: Config, name: str) -> Settings:
-    return Settings(
-        name=name,
-        accounts=config.labels,
-        coins=config.hyperliquid.coins,
-        snapshot_ms=config.hyperliquid.snapshot_seconds * 1000,
-        cvd_interval_ms=config.hyperliquid.cvd_seconds * 1000,
-        url=config.hyperliquid.url,
-    )
-
-
-def _open(config: Config, parts: EnabledParts, stack: ExitStack) -> Monitor:
+def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitStack) -> Monitor:
     """Open everything in the order in which data flows backwards, so that what is downstream is ready first."""
 
     def open_part(part: EnabledPart[Any]) -> Any:
-        return stack.enter_context(_named(part, part.open(_settings(config, part.name))))
+        return stack.enter_context(part.open(settings_for(part.name, config, labels)))
 
+    labels = Labels(config.labels)
     journal = stack.enter_context(Journal.open(config.journal))
-    derivers = [(part.name, part.factory.kinds, open_part(part)) for part in parts.derivers]
+    derivers: list[tuple[str, frozenset[str], Deriver]] = [("account labels", frozenset({AccountInfo.kind}), labels)]
+    for rule in parts.derivers:
+        name = rule.name if rule.factory.always else f"rule.{rule.name}"  # as users name rules: memories stay apart
+        derivers.append((name, rule.factory.kinds, open_part(rule)))
     schedule = IdleSchedule()
     ingest = Ingest(journal, derivers, schedule=schedule)
 
@@ -119,31 +117,35 @@ def _open(config: Config, parts: EnabledParts, stack: ExitStack) -> Monitor:
         journal.append([event])
 
     ingest.rebuild()
-    followers, stored = [], []
+    followers: list[Courier] = []
+    stored = []
     for part in parts.sinks:
         sink = open_part(part)
         if part.factory.kinds is None or Checkpoint.kind in part.factory.kinds:
             stored.append(sink.load_checkpoints())
         followers.append(follow_sink(part.name, journal, sink, part.factory, quarantine=set_aside))
     ingest(common_checkpoints(stored))
-    max_age_ms = config.alert_max_age_seconds * 1000
-    told = partial(follow_notifier, routes=config.route, labels=config.labels, max_age_ms=max_age_ms)
-    for notifier in parts.notifiers:
-        opened = open_part(notifier)
-        followers.append(told(notifier.name, journal, opened, notifier.factory, quarantine=set_aside))
-    sources = {part.name: open_part(part) for part in parts.sources}
-    return Monitor(config, journal=journal, ingest=ingest, schedule=schedule, sources=sources, followers=followers)
-
-
-@contextmanager
-def _named(part: EnabledPart[Any], opening: AbstractContextManager[Any]) -> Iterator[Any]:
-    """Say which part it was that could not be opened."""
-    with ExitStack() as stack:
-        try:
-            opened = stack.enter_context(opening)
-        except ConfigError as error:
-            raise ConfigError(f"{part.name} ({part.factory.name}): {error}") from error
-        yield opened
+    followers += dispatch(
+        journal,
+        {part.name: (open_part(part), part.factory) for part in parts.notifiers},
+        config.notifier_policies,
+        routes=config.route,
+        accounts=labels,
+        inhibit=config.inhibit,
+        rules=frozenset(config.rule),
+        max_age_ms=config.alert_max_age_seconds * 1000,
+        quarantine=set_aside,
+    )
+    sources = {part.name: stack.enter_context(part.open(settings_for(part.name, config))) for part in parts.sources}
+    return Monitor(
+        config,
+        journal=journal,
+        ingest=ingest,
+        schedule=schedule,
+        watchdog=watchdog,
+        sources=sources,
+        followers=followers,
+    )
 
 
 class Monitor:
@@ -156,14 +158,16 @@ class Monitor:
         journal: Journal,
         ingest: Ingest,
         schedule: IdleSchedule,
+        watchdog: Watchdog,
         sources: dict[str, Source],
-        followers: list[Follower],
+        followers: list[Courier],
     ) -> None:
         self.sources = sources
         self._config = config
         self._journal = journal
         self._ingest = ingest
         self._schedule = schedule
+        self._watchdog = watchdog
         self._followers = followers
         self._started_ms = _now_ms()
         self._stopping = asyncio.Event()
@@ -186,7 +190,7 @@ class Monitor:
         for follower in self._followers:
             follower.start()
         tasks = [asyncio.create_task(self._run_source(name, source)) for name, source in self.sources.items()]
-        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._write_status))]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(PRUNE_SECONDS, self._prune))]
         stop = asyncio.create_task(stopped.wait())
         try:
@@ -237,8 +241,12 @@ class Monitor:
             work()
             await asyncio.sleep(seconds)
 
-    def _write_status(self) -> None:
-        self._journal.put_status(msgspec.json.encode(self.status()))
+    def _tell_status(self) -> None:
+        """To other processes by the journal, to derivers as a reading, and to the watchdog."""
+        status = self.status()
+        self._watchdog.see(status)
+        self._journal.put_status(msgspec.json.encode(status))
+        self._ingest([Pulse(time_ms=status.updated_ms, sources=status.sources, followers=status.followers)])
 
     def _prune(self) -> None:
         if self._config.retention_days is not None:
@@ -260,11 +268,21 @@ class Monitor:
             started_ms=self._started_ms,
             updated_ms=_now_ms(),
             url=self._config.hyperliquid.url,
-            sources=[source.status() for source in self.sources.values() if isinstance(source, ReportsStatus)],
+            sources=[
+                _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
+            ],
             followers=followers,
             counters=dict(self._ingest.failures),
             problems=[*self._failures.values(), *failing],
         )
+
+
+def _status_of(name: str, source: ReportsStatus) -> SourceStatus:
+    """What the source says of itself, or that it cannot."""
+    try:
+        return source.status()
+    except Exception as error:  # noqa: BLE001 - a broken plugin never stops the others
+        return SourceStatus(problems=[f"source {name} cannot say how it is: {type(error).__name__}: {error}"])
 
 
 def _now_ms() -> int:

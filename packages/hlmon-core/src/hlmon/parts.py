@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -12,9 +12,10 @@ import msgspec
 from hlmon.config import Config, PartTable, Section, raise_problems
 from hlmon.contract import DeriverFactory, Factory, NotifierFactory, Settings, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
-from hlmon.fields import decode_path, nearest, read
+from hlmon.fields import read
 from hlmon.plugins import Catalogue
-from hlmon.secret import Secret
+from hlmon.routing.check import rule_problems
+from hlmon.secret import decode_field
 
 ConfigT = TypeVar("ConfigT")
 PartT = TypeVar("PartT")
@@ -29,10 +30,15 @@ class EnabledPart(Generic[FactoryT]):
     factory: FactoryT
     config: Any
 
-    def open(self, settings: Settings) -> AbstractContextManager[Any]:
-        """Open it; `settings.name` should be `name`. Raises ConfigError if it does not work."""
-        opened: AbstractContextManager[Any] = self.factory.open(self.config, settings)
-        return opened
+    @contextmanager
+    def open(self, settings: Settings) -> Iterator[Any]:
+        """Open it; `settings.name` should be `name`. Raises ConfigError that names the part if it does not work."""
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(self.factory.open(self.config, settings))
+            except ConfigError as error:
+                raise ConfigError(f"{self.name} ({self.factory.name}): {error}") from error
+            yield opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,18 @@ class EnabledParts:
     derivers: tuple[EnabledPart[DeriverFactory[Any]], ...]
     sinks: tuple[EnabledPart[SinkFactory[Any]], ...]
     notifiers: tuple[EnabledPart[NotifierFactory[Any]], ...]
+
+
+def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = None) -> Settings:
+    """What the host passes to the part of this name; `labels` replaces those of the config."""
+    return Settings(
+        name=name,
+        accounts=config.labels if labels is None else labels,
+        coins=config.hyperliquid.coins,
+        snapshot_ms=config.hyperliquid.snapshot_seconds * 1000,
+        cvd_interval_ms=config.hyperliquid.cvd_seconds * 1000,
+        url=config.hyperliquid.url,
+    )
 
 
 def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
@@ -63,10 +81,8 @@ def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
         sinks=each("sink", catalogue.sink),
         notifiers=each("notifier", catalogue.notifier),
     )
-    rules = {*config.rule, *(part.name for part in always)}
-    for position, route in enumerate(config.route):
-        unknown = [name for name in route.rules if name not in rules]
-        problems += [f"route[{position}].rules: unknown rule {name!r}{nearest(name, config.rule)}" for name in unknown]
+    types = {table.name: table.type for table in config.parts("rule")}
+    problems += rule_problems(config.route, config.inhibit, types, [part.name for part in always])
     raise_problems(config.origin, problems)
     return parts
 
@@ -90,8 +106,4 @@ def _enabled(table: PartTable, look_up: Callable[[str], FactoryT], problems: lis
 
 
 def _read_config(table: PartTable, factory: Factory[Any, Any], problems: list[str]) -> msgspec.Struct | None:
-    return read(table.fields, factory.config, table.path, problems, _decode)
-
-
-def _decode(type_: type, value: Any) -> Any:
-    return Secret(value) if type_ is Secret else decode_path(type_, value)
+    return read(table.fields, factory.config, table.path, problems, decode_field)

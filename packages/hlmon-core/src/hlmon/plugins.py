@@ -37,6 +37,7 @@ _FAMILIES: Final = {
     "email": "hlmon-notify",
     "sns": "hlmon-notify",
     "webhook": "hlmon-notify",
+    "apprise": "'hlmon-notify[apprise]'",
 }
 """Types of the packages that belong to hlmon: what to install for them."""
 

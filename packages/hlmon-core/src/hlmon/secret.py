@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from hlmon.config import read_variable
 from hlmon.errors import ConfigError
+from hlmon.fields import decode_path
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST_REDACTED: Final = 4  # shorter ones would turn up in innocent text
@@ -31,6 +31,8 @@ class Secret:
 
     def reveal(self) -> str:
         """The value as it is now, without line ends around it. Raises ConfigError naming the reference only."""
+        from hlmon.config import read_variable  # noqa: PLC0415  # the config itself has fields of this type
+
         scheme, _, target = self.reference.partition(":")
         value = (read_variable(target) if scheme == "env" else self._contents(target)) or ""
         value = value.strip("\r\n")
@@ -58,6 +60,11 @@ class Secret:
 
     def __reduce__(self) -> Any:
         return Secret, (self.reference,)
+
+
+def decode_field(type_: type, value: Any) -> Any:
+    """Msgspec's hook for the types of config fields that it does not know: Secret and Path. Raises ValueError."""
+    return Secret(value) if type_ is Secret else decode_path(type_, value)
 
 
 def redact(text: str) -> str:

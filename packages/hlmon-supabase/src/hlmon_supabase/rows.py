@@ -163,6 +163,7 @@ def close_row(close: PositionClosed) -> Row:
         "fills": close.fills,
         "complete": close.complete,
         "trigger": close.trigger,
+        "tx_hash": close.tx_hash,
         "completes": close.completes,
     }
 

@@ -198,6 +198,7 @@ CREATE TABLE IF NOT EXISTS hl_closes (
     fills BIGINT NOT NULL,
     complete BOOLEAN NOT NULL,
     "trigger" TEXT NOT NULL,
+    tx_hash TEXT NOT NULL,
     completes TEXT NOT NULL,
     UNIQUE (event_key, account_address)
 );

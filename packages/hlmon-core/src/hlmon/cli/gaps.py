@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from hlmon.cli.options import example, journal_options, json_option, open_journal
+from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
 from hlmon.cli.output import make_table, print_json, show
 from hlmon.cli.text import short_address, span, utc
 from hlmon.events import Gap
@@ -27,11 +27,12 @@ def command(*, config_file: Path | None, journal: Path | None, every: bool, as_j
     config, opened = open_journal(config_file, journal)
     with opened:
         held = [gap for gap in opened.states("gap") if isinstance(gap, Gap)]
+        labels = labels_in(opened, config)
     gaps = sorted((gap for gap in held if every or not gap.healed), key=lambda gap: (gap.start_ms, gap.name))
     if as_json:
         print_json(gaps)
     elif gaps:
-        show(_table(gaps, config.labels))
+        show(_table(gaps, labels))
     else:
         healed = sum(gap.healed for gap in held)
         click.echo(f"No gaps. {healed} were read back whole (hlmon gaps --all)." if healed else "No gaps.")

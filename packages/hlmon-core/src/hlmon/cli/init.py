@@ -41,6 +41,18 @@ cvd_seconds = 60
 # Rules say what you are told about. The name after the dot is yours.
 [rule.closed]
 type = "position_closed"
+[rule.near]
+type = "liquidation_distance"
+below = 10
+[rule.margin]
+type = "margin"
+above = 75
+[rule.streams]
+type = "stream"
+# There are 20 types; hlmon plugins lists them, docs/rules.md explains them.
+#[rule.daily-loss]
+#type = "pnl"
+#below = -500
 
 # Notifiers tell you. This one writes into the log of the program; packages add further types: hlmon plugins.
 [notifier.log]
@@ -55,6 +67,11 @@ type = "log"
 #[sink.archive]
 #type = "jsonl"
 #path = "hlmon-events.jsonl"
+
+# The watcher watched: a dead man's switch that is told each minute that all is well, and an address that can be asked.
+#[watchdog]
+#ping_url = "env:HEALTHCHECKS_URL"
+#healthz = "127.0.0.1:8731"
 """
 
 

@@ -9,7 +9,9 @@ from typing import Any, Final, TypeVar
 import click
 
 from hlmon.config import Config, load_config
+from hlmon.events import AccountInfo
 from hlmon.journal import Journal
+from hlmon.labels import Labels
 from hlmon.telemetry import configure_logging
 
 EXAMPLE_ADDRESS: Final = "0x1234567890123456789012345678901234567890"
@@ -59,6 +61,11 @@ def open_journal(config_file: Path | None, journal: Path | None) -> tuple[Config
     """The config and its journal, opened for reading. Raises ConfigError and JournalError."""
     config = load_config(config_file, journal=journal)
     return config, Journal.open(config.journal, read_only=True)
+
+
+def labels_in(journal: Journal, config: Config) -> Labels:
+    """The names of the accounts, also of the masters whom the monitor found behind agents."""
+    return Labels(config.labels, journal.states(AccountInfo.kind))
 
 
 def start_logging() -> None:

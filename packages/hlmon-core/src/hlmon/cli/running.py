@@ -13,9 +13,8 @@ from hlmon.cli.text import span
 from hlmon.errors import JournalError
 from hlmon.journal import Journal
 from hlmon.status import Status
+from hlmon.watchdog import STALE_MS, reasons
 
-STALE_MS: Final = 30_000
-"""A monitor that wrote no status for this long is not running."""
 SILENT_MS: Final = 300_000
 """A monitor that heard nothing from the exchange for this long is not well."""
 
@@ -27,6 +26,10 @@ class Verdict:
     ok: bool
     running: bool
     why: str
+
+    def reasons(self, status: Status | None, *, now_ms: int) -> list[str]:
+        """Why not all is well, in the sentences of the watchdog: what /healthz answers."""
+        return reasons(status, now_ms=now_ms) if self.running else [self.why]
 
 
 def read_status(journal: Journal) -> Status | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,27 +23,30 @@ from hlmon.status import SourceStatus, Status
 def command(*, config_file: Path | None, journal: Path | None, as_json: bool) -> None:
     """Say what the monitor of this journal is doing: connection, accounts, sinks and notifiers, problems.
 
-    The exit code says only whether the journal could be read; `hlmon health` judges.
+    The exit code says only whether the journal could be read; `hlmon health` judges. In JSON, "well" and "reasons" are
+    what the watchdog's ping and /healthz go by.
     """
     _, opened = open_journal(config_file, journal)
     with opened:
         status = read_status(opened)
     now_ms = time.time_ns() // 1_000_000
     verdict = judge(status, now_ms=now_ms)
+    reasons = verdict.reasons(status, now_ms=now_ms)
     if as_json:
-        print_json({"running": verdict.running, "healthy": verdict.ok, "why": verdict.why, "status": status})
+        judged = {"running": verdict.running, "healthy": verdict.ok, "why": verdict.why}
+        print_json(judged | {"well": not reasons, "reasons": reasons, "status": status})
         return
     state = "Running" if verdict.running else "Not running"
     click.echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
     if status is not None:
-        _print(status, now_ms)
+        _print(status, reasons if verdict.running else (), now_ms)
 
 
-def _print(status: Status, now_ms: int) -> None:
+def _print(status: Status, problems: Sequence[str], now_ms: int) -> None:
     click.echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
     for source in status.sources:
         click.echo(_connection(source, now_ms))
-    for problem in dict.fromkeys([*status.problems, *(text for source in status.sources for text in source.problems)]):
+    for problem in problems:
         click.echo(f"Problem: {problem}")
     if any(source.accounts for source in status.sources):
         show(_accounts(status, now_ms))

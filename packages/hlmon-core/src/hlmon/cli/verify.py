@@ -11,10 +11,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from hlmon.cli.options import example, journal_options, json_option, open_journal
+from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
 from hlmon.cli.output import make_table, print_json, show
 from hlmon.cli.text import number, short_address, utc
-from hlmon.config import Config
 from hlmon.events import Fill, Gap, Position
 from hlmon.journal import Journal
 from hlmon.verify import Break, Chain, verify
@@ -43,11 +42,12 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
     config, opened = open_journal(config_file, journal)
     with opened:
         chains = _chains(opened, now_ms=time.time_ns() // 1_000_000)
+        labels = labels_in(opened, config)
     proven = all(chain.proven for chain in chains)
     if as_json:
         print_json({"proven": proven, "chains": [_plain(chain) for chain in chains]})
     else:
-        _print(chains, config)
+        _print(chains, labels)
     ctx.exit(0 if proven else 1)
 
 
@@ -72,12 +72,12 @@ def _plain(chain: Chain) -> dict[str, Any]:
     return asdict(chain) | {"proven": chain.proven}
 
 
-def _print(chains: Sequence[Chain], config: Config) -> None:
+def _print(chains: Sequence[Chain], labels: Mapping[str, str]) -> None:
     breaks = [one for chain in chains for one in chain.breaks]
     if chains:
-        show(_table(chains, config.labels))
+        show(_table(chains, labels))
     if breaks:
-        show(_break_table(breaks, config.labels))
+        show(_break_table(breaks, labels))
     accounts = len({chain.account for chain in chains})
     fills = sum(chain.fills for chain in chains)
     click.echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")

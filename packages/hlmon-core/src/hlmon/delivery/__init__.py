@@ -1,34 +1,39 @@
-"""Couriers: each sink and each notifier has a follower of its own that brings it what the journal holds.
+"""Couriers: each sink has a follower and each notifier a dispatcher that brings it what the journal holds.
 
-A follower reads on from its cursor, calls the plugin, retries, sets aside what is refused for good, and only then moves
-its cursor. Each has its own thread, so that one plugin's trouble is no other's.
+A courier calls its plugin, retries, sets aside what is refused for good, and only then remembers that it is delivered:
+a follower by its cursor, a dispatcher by the alert's row in the outbox. Each has its own thread, so that one plugin's
+trouble is no other's.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hlmon.contract import Notifier, NotifierFactory, Sink, SinkFactory
-from hlmon.delivery.follower import Follower, now_ms
+from hlmon.delivery.courier import Courier
+from hlmon.delivery.dispatcher import Dispatcher
+from hlmon.delivery.follower import Follower
+from hlmon.delivery.outbox import Outbox
 from hlmon.delivery.policy import Backoff, full_jitter, quarantined, settle
-from hlmon.events import Alert, Checkpoint, Event, Name
+from hlmon.events import Checkpoint, Name
 from hlmon.journal import Journal
-from hlmon.routing import Route, is_due, routes_for
+from hlmon.routing import Inhibit, NotifierPolicy, Policy, Route
 
 __all__ = [
     "Backoff",
+    "Courier",
+    "Dispatcher",
     "Follower",
+    "Outbox",
     "common_checkpoints",
-    "follow_notifier",
+    "dispatch",
     "follow_sink",
     "full_jitter",
     "quarantined",
     "settle",
 ]
-
-_logger = logging.getLogger(__name__)
 
 
 def common_checkpoints(stored: Sequence[Iterable[Checkpoint]]) -> list[Checkpoint]:
@@ -56,39 +61,37 @@ def follow_sink(name: str, journal: Journal, sink: Sink, factory: SinkFactory[An
     )
 
 
-def follow_notifier(
-    name: str,
+def dispatch(
     journal: Journal,
-    notifier: Notifier,
-    factory: NotifierFactory[Any],
+    notifiers: Mapping[str, tuple[Notifier, NotifierFactory[Any]]],
+    policies: Mapping[str, NotifierPolicy],
     *,
     routes: Sequence[Route] = (),
-    labels: Mapping[str, str],
+    accounts: Mapping[str, str],
+    inhibit: Sequence[Inhibit] = (),
+    rules: Collection[str] | None = None,
     max_age_ms: int,
-    clock_ms: Callable[[], int] = now_ms,
     **more: Any,
-) -> Follower:
-    """The follower of a notifier: it passes over alerts that no route sends here and those older than `max_age_ms`.
+) -> list[Dispatcher]:
+    """A dispatcher for each notifier, which know each other's outboxes where one is the other's fallback.
 
-    An alert's age counts when it is read; the attempts to send it may then take as long as they need.
+    An alert's age counts when it is read; the attempts to send it may then take as long as they need. `more` are
+    further arguments of Dispatcher, `quarantine` at least.
     """
-
-    def wants(event: Event) -> bool:
-        if not isinstance(event, Alert) or not routes_for(event, routes, (name,), labels):
-            return False
-        due = is_due(event, clock_ms(), max_age_ms)
-        if not due:
-            _logger.debug("notifier %s does not tell %s: it is too old", name, event.key)
-        return due
-
-    return Follower(
-        name,
-        journal,
-        notifier.send,
-        part="notifier",
-        kinds=frozenset({Alert.kind}),
-        max_batch=factory.max_batch,
-        wants=wants,
-        clock_ms=clock_ms,
-        **more,
-    )
+    policy = partial(Policy, max_age_ms=max_age_ms, routes=routes, accounts=accounts, inhibit=inhibit, rules=rules)
+    outboxes = {name: Outbox(name, journal, policy(notifier=name)) for name in notifiers}
+    return [
+        Dispatcher(
+            outboxes[name],
+            notifier.send,
+            max_batch=factory.max_batch,
+            policy=policies.get(name),
+            fallback_of=[
+                (outboxes[other], policies[other].fallback_after_minutes)
+                for other in outboxes
+                if other in policies and name in policies[other].fallback
+            ],
+            **more,
+        )
+        for name, (notifier, factory) in notifiers.items()
+    ]

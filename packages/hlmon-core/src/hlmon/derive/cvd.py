@@ -120,4 +120,4 @@ def _open(_config: NoConfig, settings: Settings) -> Iterator[VolumeDelta]:
     yield VolumeDelta(settings.cvd_interval_ms)
 
 
-FACTORY: Final = DeriverFactory(name="cvd", open=_open, config=NoConfig, kinds=KINDS, always=True)
+FACTORY: Final = DeriverFactory(name="buckets", open=_open, config=NoConfig, kinds=KINDS, always=True)

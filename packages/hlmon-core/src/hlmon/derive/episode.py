@@ -94,6 +94,7 @@ class Episode:
             fills=self.fills,
             complete=self.complete,
             trigger=fill.key,
+            tx_hash=fill.tx_hash,
             completes=completes,
         )
 

@@ -43,6 +43,7 @@ from hlmon.events.readings import (
     MarketTrades,
     PositionReading,
     Prices,
+    Pulse,
     SpotState,
     Trade,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "PositionReading",
     "PositionSide",
     "Prices",
+    "Pulse",
     "Quarantined",
     "Reading",
     "Role",

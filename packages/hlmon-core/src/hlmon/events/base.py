@@ -42,4 +42,4 @@ class State(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Reading(Event, frozen=True, kw_only=True, gc=False):
-    """An observation of the exchange for derivers only; never stored, so it has no key."""
+    """An observation for derivers only, of the exchange or of hlmon itself; never stored, so it has no key."""

@@ -62,6 +62,7 @@ class PositionClosed(Fact, frozen=True, kw_only=True, gc=False, tag="position_cl
     fills: int = 0
     complete: bool = True  # every fill since the opening one was seen
     trigger: str = ""  # key of the closing fill, or "state"
+    tx_hash: str = ""  # of the closing fill
     completes: str = ""  # key of the PositionClosed of cause `state` that this one completes
 
     @property

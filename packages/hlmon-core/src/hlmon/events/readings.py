@@ -1,4 +1,4 @@
-"""What derivers see and nobody stores: raw account states, prices, market trades."""
+"""What derivers see and nobody stores: raw account states, prices, market trades, the monitor's own pulse."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from hlmon.events.account import ZERO, Side
 from hlmon.events.base import Reading
+from hlmon.status import FollowerStatus, SourceStatus
 
 
 class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -91,3 +92,15 @@ class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):
 
     coin: str
     trades: tuple[Trade, ...]
+
+
+class Pulse(Reading, frozen=True, kw_only=True, gc=False, tag="pulse"):
+    """How the monitor itself is, every 5 s, whatever the exchange does; `time_ms` is this machine's clock.
+
+    So that a rule can tell that a stream or a delivery stands still, and how long, without a clock of its own.
+    """
+
+    kind: ClassVar[str] = "pulse"
+
+    sources: list[SourceStatus]
+    followers: list[FollowerStatus]

@@ -21,7 +21,8 @@ import msgspec
 
 from hlmon.events import STORED, Event, Fact, Name
 from hlmon.journal.file import JournalFile
-from hlmon.journal.rows import BY_NAME, decoded, version_in, without_old_states
+from hlmon.journal.notices import NoticeTable
+from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, decoded, version_in, without_old_states
 
 NEWEST_STEP_MS: Final = 60_000
 PRUNE_ROWS: Final = 5_000
@@ -44,10 +45,13 @@ _LAST_SEQ = """max(
     (SELECT COALESCE(max(seq), 0) FROM memories),
     (SELECT COALESCE(max(value), 0) FROM marks WHERE name = 'last_seq'))"""
 # Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
-# an older one belongs to a deriver that is no longer used).
+# an older one belongs to a deriver that is no longer used). No notifier has still to tell it.
 _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
     AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order' AND json_extract(body, '$.status') <> 'open'))
-    AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories) ORDER BY seq LIMIT ?5"""
+    AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories)
+    AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
+        AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
+    ORDER BY seq LIMIT ?5"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
 
@@ -68,6 +72,7 @@ class Journal:
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
+        self.notices = NoticeTable(file)
         self._appending = threading.Lock()  # held until `_last_seq` says what was committed
         self._grown = threading.Condition()
         self._closed = False
@@ -161,6 +166,11 @@ class Journal:
         """Whether an event of this name is stored."""
         return bool(self._file.read(f"SELECT 1 {BY_NAME}", name))
 
+    def event(self, name: Name) -> Event | None:
+        """The stored event of this name; None if there is none that this hlmon understands."""
+        rows = self._file.read(f"SELECT seq, kind, body {BY_NAME}", name)
+        return decoded(*rows[0]) if rows else None
+
     def version(self, name: Name) -> int | None:
         """The version of the stored state of this name; None if there is none that this hlmon understands."""
         rows = self._file.read(f"SELECT body {BY_NAME}", name)
@@ -206,11 +216,7 @@ class Journal:
     def ack(self, name: str, seq: int) -> None:
         """Move this follower's cursor to `seq`; it never moves back."""
         with self._file.transaction() as connection:
-            connection.execute(
-                "INSERT INTO cursors (name, seq) VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
-                (name, seq),
-            )
+            connection.execute(MOVE_CURSOR, (name, seq))
 
     def states(self, kind: str, account: str | None = None) -> list[Event]:
         """The stored events of this kind (of this account), in the order of the journal."""
@@ -250,12 +256,14 @@ class Journal:
         """
         pruned = seq = 0
         cursors = self.cursors()
+        names = json.dumps(list(followers))
         passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
         while True:
-            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS))
+            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names))
             with self._file.transaction() as connection:
                 connection.execute(_SAVE_LAST_SEQ)
                 connection.executemany("DELETE FROM events WHERE seq = ?", found)
+                connection.executemany("DELETE FROM notices WHERE seq = ?", found)
             pruned += len(found)
             if len(found) < PRUNE_ROWS:
                 return pruned

@@ -11,6 +11,9 @@ from hlmon.errors import HlmonError
 from hlmon.events import STORED, Event, Name, State, decode
 
 BY_NAME: Final = "FROM events WHERE kind = ? AND account = ? AND key = ?"
+MOVE_CURSOR: Final = (
+    "INSERT INTO cursors (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)"
+)
 
 _STATE_KINDS: Final = frozenset(kind for kind, cls in STORED.items() if issubclass(cls, State))
 

@@ -32,6 +32,26 @@ CREATE TABLE IF NOT EXISTS marks (
     value NOT NULL
 );
 
+-- The outbox: what became of each alert at each notifier; the columns are those of hlmon.routing.Notice.
+CREATE TABLE IF NOT EXISTS notices (
+    notifier      TEXT NOT NULL,
+    seq           INTEGER NOT NULL,  -- of the alert
+    state         TEXT NOT NULL,     -- waiting, muted, sent, dropped, refused
+    decided_ms    INTEGER NOT NULL,
+    reason        TEXT NOT NULL,
+    route         TEXT NOT NULL,
+    batch         TEXT NOT NULL,
+    condition     TEXT NOT NULL,
+    hold_until_ms INTEGER NOT NULL,
+    sent_ms       INTEGER NOT NULL,
+    times_sent    INTEGER NOT NULL,
+    PRIMARY KEY (seq, notifier)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS notices_by_state ON notices (notifier, state);
+
+CREATE INDEX IF NOT EXISTS notices_by_condition ON notices (notifier, condition) WHERE condition <> '';
+
 -- Numbers are REAL so that comparisons work; the exact decimals are in metadata, which is the event itself.
 
 CREATE VIEW fills AS SELECT
@@ -170,6 +190,7 @@ CREATE VIEW closes AS SELECT
     COALESCE(json_extract(body, '$.fills'), 0) AS fills,
     COALESCE(json_extract(body, '$.complete'), 1) AS complete,
     COALESCE(json_extract(body, '$.trigger'), '') AS "trigger",
+    COALESCE(json_extract(body, '$.tx_hash'), '') AS tx_hash,
     COALESCE(json_extract(body, '$.completes'), '') AS completes,
     body AS metadata
 FROM events

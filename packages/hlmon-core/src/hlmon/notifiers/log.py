@@ -24,7 +24,8 @@ class LogNotifier:
     def send(self, alerts: Sequence[Alert], /) -> None:
         """One line each, at the level of its severity."""
         for alert in alerts:
-            text = _one_line(f"{alert.title}: {alert.body}" if alert.body else alert.title)
+            figures = ", ".join(f"{name}: {text}" for name, text in alert.details.items())
+            text = _one_line(": ".join(filter(None, (alert.title, alert.body, figures))))
             _logger.log(LEVELS[alert.severity], "%s", text, extra=_fields(alert))
 
 

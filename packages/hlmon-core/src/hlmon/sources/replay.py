@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +22,13 @@ import msgspec
 
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import ConfigError, WireError
-from hlmon.events import Cvd, Event, Gap, MarketTrades, Quarantined
-from hlmon.hyperliquid.decode import decode_frame
+from hlmon.events import Cvd, Event, Gap, MarketTrades
+from hlmon.hyperliquid.decode import decode_frame, quarantined
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
 from hlmon.hyperliquid.market import Coin
 from hlmon.hyperliquid.requests import Subscription
 
 LINES_PER_STEP: Final = 200
-KEPT_CHARACTERS: Final = 16_384
 
 
 class ReplayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,7 +86,7 @@ class Replay:
             frame = decode_frame(line, clock_ms=self._clock_ms)
         except WireError as error:
             self.tally.quarantined += 1
-            yield self._quarantined(line, str(error))
+            yield quarantined(line, str(error), time_ms=self._clock_ms)
             return
         for event in self._admitted(frame):
             self.tally.read[event.kind] += 1
@@ -143,15 +141,6 @@ class Replay:
                 yield taken
             elif fresh := tuple(trade for trade in taken.trades if trade.time_ms > self._counted_ms.get(event.coin, 0)):
                 yield msgspec.structs.replace(taken, trades=fresh)
-
-    def _quarantined(self, line: bytes, reason: str) -> Quarantined:
-        return Quarantined(
-            time_ms=self._clock_ms,
-            origin="wire",
-            reason=reason,
-            digest=sha256(line).hexdigest(),
-            payload=line.decode(errors="replace")[:KEPT_CHARACTERS],
-        )
 
 
 def _newest_by_coin(buckets: Iterable[Event]) -> dict[str, int]:

@@ -1,0 +1,203 @@
+"""What every courier has: a thread, patience with its plugin, an orderly end, a status."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+from hlmon.delivery.policy import Backoff, full_jitter, quarantined
+from hlmon.errors import Permanent, Transient
+from hlmon.events import Event, Quarantined
+from hlmon.journal import Entry
+from hlmon.status import FollowerStatus
+
+Wait = Callable[[threading.Event, float], bool]
+
+HANGING_AFTER_MS: Final = 60_000
+PATIENCE_WITH_BATCH: Final = 3
+PATIENCE_WITH_ONE: Final = 10
+IDLE_S: Final = 0.5  # how late an idle courier notices that it shall stop
+_DRAINING_WAIT_S: Final = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """This machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class _GivenUp(Exception):
+    """The time to stop is over."""
+
+
+class Courier(ABC):
+    """Calls one plugin from a thread of its own, again and again until it accepts or refuses.
+
+    - Transient, OSError: the same events again after `backoff`, for ever.
+    - Permanent: the events are refused; a record of a single one goes to `quarantine`, which must be durable on return.
+    - Any other exception is a bug in the plugin. It may be about one event or, untranslated, about an outage. So it is
+      treated as transient first (three times for a batch, ten times, some minutes, for an event alone) and then as
+      permanent: a bad event does not stop the others for ever, a short outage loses nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        deliver: Callable[[Sequence[Any]], None],
+        *,
+        part: Literal["sink", "notifier"],
+        quarantine: Callable[[Quarantined], None],
+        backoff: Backoff | None = None,
+        clock_ms: Callable[[], int] = now_ms,
+        wait: Wait = threading.Event.wait,
+    ) -> None:
+        self.name = name
+        self.cursor_name = f"{part}.{name}"
+        self._part = part
+        self._deliver = deliver
+        self._quarantine = quarantine
+        self._backoff = backoff or full_jitter()
+        self._clock_ms = clock_ms
+        self._wait = wait
+        self._last_ack_ms = 0
+        self._failing_since_ms: int | None = None
+        self._calling_since_ms: int | None = None
+        self._error = ""
+        self._draining = threading.Event()
+        self._over = threading.Event()
+        # A daemon: a plugin that hangs must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name=f"follower {self.cursor_name}", daemon=True)
+
+    @abstractmethod
+    def deliver_next(self) -> bool:
+        """Deliver what is next; returns whether there may be more to do at once."""
+
+    @abstractmethod
+    def _rest(self) -> None:
+        """Wait until there may be something to do, at most for `IDLE_S`."""
+
+    @abstractmethod
+    def _save(self) -> None:
+        """Make durable how far it is."""
+
+    @abstractmethod
+    def _lag(self) -> int:
+        """How many events it is behind."""
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Deliver what can be delivered now, with short waits between attempts, and then end. Returns at once."""
+        self._draining.set()
+
+    def stop(self, timeout: float) -> bool:
+        """Drain for at most `timeout` seconds; returns whether everything was delivered.
+
+        A plugin that is still inside its call is then left to itself. The rest is delivered after the next start.
+        """
+        self.drain()
+        self._thread.join(max(timeout, 0.0))
+        self._over.set()
+        self._thread.join(0.1)
+        if self._thread.is_alive():
+            _logger.warning("%s %s did not return in time and is left to itself", self._part, self.name)
+        return not self._thread.is_alive() and self._lag() == 0
+
+    def status(self) -> FollowerStatus:
+        """How it is now; a call that has been running for more than 60 s is reported as hanging."""
+        since_ms, failing_since_ms, error = self._calling_since_ms, self._failing_since_ms, self._error
+        if since_ms is not None and (running_ms := self._clock_ms() - since_ms) > HANGING_AFTER_MS:
+            failing_since_ms = failing_since_ms or since_ms
+            error = f"hanging: a call has been running for {running_ms // 1000} s"
+        return FollowerStatus(
+            name=self.name,
+            part=self._part,
+            lag=self._lag(),
+            last_ack_ms=self._last_ack_ms,
+            failing_since_ms=failing_since_ms,
+            error=error,
+        )
+
+    def _accepts(self, entries: Sequence[Entry]) -> bool:
+        """Call the plugin until it has taken the events (True) or refused them (False, `_error` says why)."""
+        events = [entry.event for entry in entries]
+        patience = PATIENCE_WITH_BATCH if len(events) > 1 else PATIENCE_WITH_ONE
+        attempt = 0
+        while (error := self._call(events)) is not None:
+            self._failed(error)
+            if isinstance(error, Permanent):
+                return False
+            if not isinstance(error, Transient | OSError):
+                _logger.error("%s %s raised what it should not", self._part, self.name, exc_info=error)
+                patience -= 1
+                if patience < 0:
+                    return False
+            self._pause(attempt, error.retry_after if isinstance(error, Transient) else None)
+            if self._over.is_set():
+                raise _GivenUp
+            attempt += 1
+        self._failing_since_ms, self._error = None, ""
+        return True
+
+    def _call(self, events: Sequence[Event]) -> BaseException | None:
+        self._calling_since_ms = self._clock_ms()
+        try:
+            self._deliver(events)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever a plugin raises ends here
+            return error
+        finally:
+            self._calling_since_ms = None
+        return None
+
+    def _set_aside(self, event: Event) -> str:
+        """Record that the event was refused, and return why."""
+        reason, self._error, self._failing_since_ms = self._error, "", None
+        _logger.error("%s %s refused %s for good: %s", self._part, self.name, " ".join(event.name), reason)
+        if not isinstance(event, Quarantined):  # a record of a refused record would be refused as well, for ever
+            self._quarantine(quarantined(event, self.name, reason))
+        return reason
+
+    def _failed(self, error: BaseException) -> None:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if self._failing_since_ms is None:
+            self._failing_since_ms = self._clock_ms()
+            _logger.warning("%s %s fails: %s", self._part, self.name, text)
+        self._error = text
+
+    def _pause(self, attempt: int, retry_after: float | None = None) -> None:
+        """Wait before the next attempt; draining cuts it short, so that the time left is used."""
+        seconds = self._backoff(attempt, retry_after)
+        if self._draining.is_set():
+            self._sleep(self._over, min(seconds, _DRAINING_WAIT_S))
+        else:
+            self._sleep(self._draining, seconds)
+
+    def _sleep(self, until: threading.Event, seconds: float) -> None:
+        self._wait(until, seconds)
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._over.is_set():
+            try:
+                draining = self._draining.is_set()  # before delivering: what was appended before it goes out still
+                more = self.deliver_next()
+                attempt = 0
+                self._failing_since_ms, self._error = None, ""
+                if not more and draining:
+                    self._save()
+                    return
+                if not more:
+                    self._rest()
+            except _GivenUp:
+                return
+            except Exception as error:  # noqa: BLE001 - the journal itself: a full disk, for instance
+                self._failed(error)
+                self._pause(attempt)
+                attempt += 1

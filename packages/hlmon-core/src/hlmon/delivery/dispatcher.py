@@ -1,0 +1,138 @@
+"""The courier of a notifier: sends what its outbox says is due, grouped, at a bounded pace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from hlmon.delivery.courier import IDLE_S, Courier
+from hlmon.delivery.outbox import Outbox
+from hlmon.delivery.policy import settle
+from hlmon.errors import JournalError
+from hlmon.events import Alert
+from hlmon.journal import Entry
+from hlmon.routing import SEVERITIES, Group, NotifierPolicy, Pace, Waiting, merged, plan
+
+_NOT_STORED: Final = 0  # the place of an alert that the dispatcher itself makes
+_SMALLEST_MERGER: Final = 2  # a message of so few alerts would be the summary of hardly anything
+_LONGEST_PAUSE_S: Final = 30.0
+_CROWD: Final = 20
+_CROWD_REST_S: Final = 0.1
+
+
+class Dispatcher(Courier):
+    """Sends alerts to one notifier: each group is one message, and is marked as sent after the notifier returned.
+
+    So a kill loses nothing, and doubles only what was inside the send. Alerts that arrive during an outage are decided
+    meanwhile and join what waits. Draining sends what is due, and groups that still waited for more; what is held, and
+    what the pace forbids, stays in the outbox for the next start.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        send: Callable[[Sequence[Any]], None],
+        *,
+        max_batch: int,
+        policy: NotifierPolicy | None = None,
+        fallback_of: Sequence[tuple[Outbox, float]] = (),
+        **more: Any,
+    ) -> None:
+        """`fallback_of` are other notifiers' outboxes and after how many minutes this one helps out.
+
+        `more` are further arguments of Courier, `quarantine` at least.
+        """
+        super().__init__(outbox.name, send, part="notifier", **more)
+        self._outbox = outbox
+        self._max_batch = max_batch
+        self._pace = Pace((policy or NotifierPolicy()).messages_per_minute)
+        self._fallback_of = fallback_of
+        self._is_held_back = False  # something that was due had to wait for the pace
+        self._next_ms: int | None = None
+        self._waiting = 0
+        self._due = 0  # alerts of which nothing but the notifier or its pace keeps us
+
+    def deliver_next(self) -> bool:
+        """Decide about what is new and send one message if one is due; whether there may be more to do at once."""
+        now_ms = self._clock_ms()
+        more = self._outbox.take_new(now_ms)
+        for other, minutes in self._fallback_of:
+            self._outbox.take_over(other, round(minutes * 60_000), now_ms)
+        self._outbox.revisit(now_ms)
+        return self._send_next(now_ms) or more
+
+    def _send_next(self, now_ms: int) -> bool:
+        waiting = self._outbox.waiting(now_ms)
+        groups, self._next_ms = plan(waiting, now_ms, at_once=self._draining.is_set())
+        self._waiting = len(waiting)
+        self._due = sum(map(len, groups))
+        if not groups:
+            return False
+        free_ms = self._pace.free_ms(now_ms)
+        if free_ms > now_ms:
+            self._is_held_back = True
+            self._next_ms = free_ms
+            return False
+        if self._is_held_back and len(groups) > 1 and self._max_batch > _SMALLEST_MERGER:
+            self._send_merged(groups, now_ms)
+        else:
+            self._send([_entry(each) for each in groups[0][: self._max_batch]])
+        self._is_held_back = False
+        return True
+
+    def _send_merged(self, groups: Sequence[Group], now_ms: int) -> None:
+        """Send what was held back as one message that begins with how much it is; what is too much follows later."""
+        now, later = merged(groups, self._max_batch - 1)
+        body = f"This notifier may send {self._pace.per_minute} messages a minute."
+        summary = Alert(
+            time_ms=now_ms,
+            rule="hlmon",
+            subject="messages held back",
+            severity=max((each.alert.severity for each in now), key=SEVERITIES.index),
+            title=f"{len(groups)} messages with {len(now) + later} alerts were held back",
+            body=f"{body} {later} of the alerts follow." if later else body,
+            labels={"type": "held_back"},
+        )
+        self._send([Entry(_NOT_STORED, summary), *map(_entry, now)])
+
+    def _send(self, entries: Sequence[Entry]) -> None:
+        for settled, accepted in settle(entries, self._accepts):
+            stored = [entry for entry in settled if entry.seq != _NOT_STORED]
+            if accepted:
+                self._last_ack_ms = self._clock_ms()
+                self._outbox.mark_sent([entry.seq for entry in stored], self._last_ack_ms)
+            elif stored:
+                self._outbox.mark_refused(stored[0].seq, self._set_aside(stored[0].event))
+
+    def _accepts(self, entries: Sequence[Entry]) -> bool:
+        self._pace.spend(self._clock_ms())
+        return super()._accepts(entries)
+
+    def _sleep(self, until: threading.Event, seconds: float) -> None:
+        """Between attempts: what comes meanwhile is decided when it comes, not when the service is back."""
+        while seconds > 0 and not until.is_set():
+            with suppress(JournalError):  # whoever pauses because of the journal must not fail by it again
+                self._outbox.take_new(self._clock_ms())
+            self._wait(until, min(seconds, _LONGEST_PAUSE_S))
+            seconds -= _LONGEST_PAUSE_S
+
+    def _rest(self) -> None:
+        if self._waiting > _CROWD:  # each look reads all of them, and a burst comes in many small appends
+            self._wait(self._draining, _CROWD_REST_S)
+        seconds = IDLE_S if self._next_ms is None else (self._next_ms - self._clock_ms()) / 1000
+        self._outbox.wait_for_news(min(max(seconds, 0.0), IDLE_S))
+
+    def _save(self) -> None:
+        self._outbox.save()
+
+    def _lag(self) -> int:
+        return self._outbox.unread() + self._due
+
+
+def _entry(waiting: Waiting) -> Entry:
+    notice, alert, _ = waiting
+    return Entry(notice.seq, replace(alert, title=f"Still: {alert.title}") if notice.times_sent else alert)

@@ -1,0 +1,29 @@
+"""Which alert reaches which notifier, when and with which others: pure functions, the clock is passed in."""
+
+from hlmon.routing.decide import Policy, Surroundings, decide, detained, route_named, take_over
+from hlmon.routing.groups import Group, Waiting, merged, plan
+from hlmon.routing.match import SEVERITIES, Inhibit, Matcher, NotifierPolicy, Route, Silence
+from hlmon.routing.notice import Notice, NoticeState
+from hlmon.routing.pace import Pace
+
+__all__ = [
+    "SEVERITIES",
+    "Group",
+    "Inhibit",
+    "Matcher",
+    "Notice",
+    "NoticeState",
+    "NotifierPolicy",
+    "Pace",
+    "Policy",
+    "Route",
+    "Silence",
+    "Surroundings",
+    "Waiting",
+    "decide",
+    "detained",
+    "merged",
+    "plan",
+    "route_named",
+    "take_over",
+]

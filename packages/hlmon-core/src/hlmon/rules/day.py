@@ -1,0 +1,189 @@
+"""Rules about sums of a day: realised PnL, funding paid.
+
+They are judged at account snapshots, which are of now: fills and payments may be read back long after their time, and
+an alert as old as those would not be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+
+from hlmon.contract import Settings
+from hlmon.derive.value import COLLATERAL
+from hlmon.events import AccountSnapshot, Event, Fill, Funding
+from hlmon.rules.config import AccountCondition, Bound, Clear, Words, bound
+from hlmon.rules.engine import Finding
+from hlmon.rules.text import money, word
+
+ZERO: Final = Decimal(0)
+
+
+def day_of(time_ms: int, zone: str) -> str:
+    """The date there, e.g. `2026-11-24`."""
+    return datetime.fromtimestamp(time_ms / 1000, _zone(zone)).date().isoformat()
+
+
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)  # UTC is known without a database of zones
+
+
+class DayConfig(AccountCondition, frozen=True, kw_only=True):
+    """The field of every rule about days."""
+
+    zone: Annotated[str, Meta(description="the time zone in which a day begins at midnight")] = "UTC"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the first thing that is wrong."""
+        super().__post_init__()
+        try:
+            _zone(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError('zone: must be a time zone such as "Europe/Berlin"') from None
+
+
+class PnlConfig(DayConfig, frozen=True, kw_only=True):
+    """When the day's realised PnL is an alert."""
+
+    speech: ClassVar[Words] = Words(
+        title="Realised {kind} of the day: {pnl}",
+        words=("kind", "day"),
+        numbers=("pnl", "gross", "fees", "funding"),
+        details=("day", "pnl", "gross", "fees", "funding"),
+    )
+
+    below: Annotated[Decimal | None, Meta(description="a loss, e.g. `-500`: USDC of a day, net")] = None
+    above: Annotated[Decimal | None, Meta(description="a profit: USDC of a day, net")] = None
+    coins: Annotated[tuple[str, ...], Meta(description="the coins that count")] = ()
+    clear: Clear = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the first thing that is wrong."""
+        super().__post_init__()
+        if self.above is not None and self.below is not None and self.clear is not None:
+            raise ValueError("clear: cannot be given for above and below together; write two rules")
+        _pnl_bounds(self)
+
+
+class Day(msgspec.Struct, omit_defaults=True):
+    """The sums of one account on one day."""
+
+    day: str
+    gross: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+
+    @property
+    def net(self) -> Decimal:
+        """Gross less fees, with funding."""
+        return self.gross - self.fees + self.funding
+
+    def add(self, event: Event) -> None:
+        """Count a fill or a funding payment; other events say only what day it is."""
+        if isinstance(event, Fill):
+            self.gross += event.closed_pnl
+            # What is paid in the token that was bought is worth its price.
+            self.fees += event.fee if event.fee_token in COLLATERAL else event.fee * event.price
+        elif isinstance(event, Funding):
+            self.funding += event.amount
+
+
+class Days(msgspec.Struct, omit_defaults=True):
+    """All accounts by address."""
+
+    accounts: dict[str, Day] = {}
+
+    def take(self, event: Event, zone: str) -> Day | None:
+        """The sums with this event; None if it is of a day that is over."""
+        day = day_of(event.time_ms, zone)
+        held = self.accounts.get(event.account)
+        if held is None or day > held.day:
+            held = self.accounts[event.account] = Day(day)
+        if day < held.day:
+            return None
+        held.add(event)
+        return held
+
+
+class DayPnl:
+    """The realised PnL of the day: closed PnL, less fees, with funding. A new day begins at 0."""
+
+    def __init__(self, config: PnlConfig, _settings: Settings) -> None:
+        self._zone = config.zone
+        self._bounds = _pnl_bounds(config)
+        self.memory: Any = Days()
+
+    def __call__(self, event: Event, _standing: Collection[str], /) -> Iterable[Finding]:
+        """The sum of the day, at a snapshot."""
+        day = self.memory.take(event, self._zone)
+        if day is None or not isinstance(event, AccountSnapshot):
+            return
+        for kind, limit in self._bounds.items():
+            yield Finding(
+                account=event.account,
+                subject=kind,
+                verdict=limit.judge(day.net),
+                values={
+                    "kind": word(kind),
+                    "day": word(day.day),
+                    "pnl": money(day.net, signed=True),
+                    "gross": money(day.gross, signed=True),
+                    "fees": money(-day.fees, signed=True),
+                    "funding": money(day.funding, signed=True),
+                },
+            )
+
+
+def _pnl_bounds(config: PnlConfig) -> dict[str, Bound]:
+    bounds = {}
+    if config.below is not None:
+        bounds["loss"] = bound(below=config.below, clear=config.clear)
+    if config.above is not None:
+        bounds["profit"] = bound(above=config.above, clear=config.clear)
+    if not bounds:
+        raise ValueError("below or above: one of them is required")
+    return bounds
+
+
+class FundingConfig(DayConfig, frozen=True, kw_only=True):
+    """When funding is an alert."""
+
+    speech: ClassVar[Words] = Words(
+        title="Funding paid today: {paid}", words=("day",), numbers=("paid",), details=("day", "paid")
+    )
+
+    above: Annotated[Decimal, Meta(description="USDC paid on a day, what was received taken off")]
+    coins: Annotated[tuple[str, ...], Meta(description="the coins that count")] = ()
+    clear: Clear = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the first thing that is wrong."""
+        super().__post_init__()
+        bound(above=self.above, clear=self.clear)
+
+
+class FundingCost:
+    """The funding paid on a day, net of what was received."""
+
+    def __init__(self, config: FundingConfig, _settings: Settings) -> None:
+        self._zone = config.zone
+        self._bound = bound(above=config.above, clear=config.clear)
+        self.memory: Any = Days()
+
+    def __call__(self, event: Event, _standing: Collection[str], /) -> Iterable[Finding]:
+        """The sum of the day, at a snapshot."""
+        day = self.memory.take(event, self._zone)
+        if day is None or not isinstance(event, AccountSnapshot):
+            return
+        yield Finding(
+            account=event.account,
+            subject="funding",
+            verdict=self._bound.judge(-day.funding),
+            values={"day": word(day.day), "paid": money(-day.funding)},
+        )

@@ -1,0 +1,80 @@
+"""Why not all is well: every reason, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from hlmon.status import AccountStatus, ConnectionStatus, SourceStatus, Status
+from hlmon.testing.builders import ALICE, BOB
+from hlmon.watchdog import reasons
+from hlmon.watchdog.reasons import SILENT_MS, STALE_MS
+
+NOW_MS = 1_780_000_000_000
+
+
+def account(**changes) -> AccountStatus:
+    fields = {"address": ALICE, "role": "user", "status": "watched", "last_seen_ms": NOW_MS - 3_000}
+    return AccountStatus(**fields | changes)
+
+
+def source(*accounts: AccountStatus, state="live", reason="", **changes) -> SourceStatus:
+    return SourceStatus(
+        connection=ConnectionStatus(state=state, reason=reason), accounts=list(accounts or [account()]), **changes
+    )
+
+
+def status(*sources: SourceStatus, **changes) -> Status:
+    fields = {"pid": 1, "version": "0", "started_ms": 0, "updated_ms": NOW_MS, "sources": list(sources or [source()])}
+    return Status(**fields | changes)
+
+
+def why(*sources: SourceStatus, **changes) -> list[str]:
+    return reasons(status(*sources, **changes), now_ms=NOW_MS)
+
+
+def test_there_is_none_while_every_account_is_heard():
+    assert why(source(account(), account(address=BOB, resuming=True))) == []
+
+
+def test_a_monitor_that_has_not_spoken_yet_is_starting():
+    assert reasons(None, now_ms=NOW_MS) == ["the monitor is starting"]
+
+
+def test_what_the_monitor_said_too_long_ago_is_no_news_whatever_it_was():
+    assert why(updated_ms=NOW_MS - STALE_MS) == []
+    assert why(updated_ms=NOW_MS - STALE_MS - 1_000) == ["the monitor said nothing for 31 s"]
+
+
+@pytest.mark.parametrize("state", ["connecting", "waiting"])
+def test_a_lost_connection_is_a_reason_with_its_own_reason(state):
+    assert why(source(state=state, reason="1006")) == ["not connected to the exchange: 1006"]
+
+
+def test_a_first_connection_has_no_reason_of_its_own():
+    assert why(source(state="connecting")) == ["not connected to the exchange: connecting"]
+
+
+def test_an_account_whose_streams_are_not_in_place_is_a_reason_by_its_label_or_else_its_address():
+    pending = source(account(status="pending", label="main"), account(address=BOB, status="pending"))
+    assert why(pending) == ["account main is not watched yet", f"account {BOB} is not watched yet"]
+
+
+def test_an_account_that_fell_silent_is_a_reason_though_the_connection_is_live():
+    assert why(source(account(last_seen_ms=NOW_MS - SILENT_MS))) == []
+    assert why(source(account(last_seen_ms=NOW_MS - 75_000, label="main"))) == ["account main was not heard for 75 s"]
+
+
+def test_an_agent_has_no_streams_and_need_not_be_heard():
+    assert why(source(account(role="agent", last_seen_ms=0), account(address=BOB))) == []
+
+
+def test_problems_of_the_monitor_and_of_its_sources_are_reasons_each_once():
+    refused = account(status="refused", reason="cap")
+    problem = f"account {ALICE} is refused: cap"
+    failing = "sink archive fails since 3 s: OSError: gone"
+    assert why(source(refused, problems=[problem, problem]), problems=[failing]) == [failing, problem]
+
+
+def test_a_monitor_that_watches_nothing_is_not_well():
+    assert why(SourceStatus()) == ["nothing is watched"]
+    assert why(SourceStatus(coins=["BTC"])) == []
