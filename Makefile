@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench picture lock clean
+.PHONY: help setup run test test-parts test-whole check bench picture lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -31,7 +31,13 @@ check: $(READY) ## formatting, lint and types
 	$(BIN)/mypy
 
 test: check ## every check and every test
-	$(BIN)/pytest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-parts test-whole
+
+test-parts: # beside the whole, which mostly waits
+	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/sim
+
+test-whole:
+	$(BIN)/pytest tests/e2e tests/sim
 
 bench: $(READY) ## measure speed, memory and idle cost; prints ratios and marks a missed aim
 	$(BIN)/python -m bench
