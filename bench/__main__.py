@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import report, rounds
+from bench import alerts, report, rounds
 from bench.stores import report as stores_report
 from bench.stores import rounds as stores_rounds
 
 PARTS = {
     "journal": (rounds.collect, report.measures, report.store_table),
     "stores": (stores_rounds.collect, stores_report.measures, stores_report.row_table),
+    "alerts": (alerts.collect, alerts.measures, alerts.way_table),
 }
 
 
@@ -25,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, help="how often each contestant runs (default 5)")
     parser.add_argument("--quick", action="store_true", help="one small round, to see that everything works")
-    parser.add_argument("--only", choices=PARTS, help="one part: fills into the journal, or rows into the stores")
+    parser.add_argument(
+        "--only", choices=PARTS, help="one part: fills into the journal, rows into the stores, alerts to people"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE too")
     options = parser.parse_args()
     sizes = rounds.QUICK if options.quick else rounds.Sizes()

@@ -58,6 +58,7 @@ class Exchange:
     def __init__(self, load: Iterable[str], rate: float) -> None:
         self.load = [on_the_socket(frame) for frame in load]
         self.rate = rate  # frames per second, 0: all at once
+        self.sent_s: list[float] = []  # when each frame left, by the clock of perf_counter, unless all leave at once
         self.last_asked = time.monotonic()
         self.subscribed_users: set[str] = set()
 
@@ -115,6 +116,7 @@ class Exchange:
         while sent < len(self.load):
             due = min(int((time.monotonic() - began) * self.rate) + 1, len(self.load))
             request.transport.write(b"".join(self.load[sent:due]))
+            self.sent_s += [time.perf_counter()] * (due - sent)
             sent = due
             await asyncio.sleep(1 / self.rate)
 
@@ -135,14 +137,20 @@ def main() -> None:
 
 
 async def serve(exchange: Exchange) -> None:
+    """Print the URL, then serve until the end."""
+    print(await listen(exchange), flush=True)
+    await asyncio.Event().wait()
+
+
+async def listen(exchange: Exchange) -> str:
+    """Begin to serve on this loop; the URL."""
     app = web.Application()
     app.add_routes([web.post("/info", exchange.info), web.get("/ws", exchange.socket)])
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
-    await asyncio.Event().wait()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
 if __name__ == "__main__":

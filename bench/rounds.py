@@ -31,6 +31,7 @@ class Sizes:
     dynamodb_fills: int = 2_000
     dynamodb_orders: int = 400
     supabase_rows: int = 8_000  # of each kind
+    closes: int = 50
 
 
 QUICK = Sizes(
@@ -44,6 +45,7 @@ QUICK = Sizes(
     dynamodb_fills=500,
     dynamodb_orders=100,
     supabase_rows=1_000,
+    closes=10,
 )
 
 
