@@ -3,7 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hlmon_sim import World
@@ -98,6 +98,10 @@ def test_fills_of_a_coin_link_end_to_start_and_end_in_the_position_held(make_wat
             assert linked_end(watched.fills(account, coin)) == watched.world.size_of(account, coin)
 
 
+@example(
+    [("open", "BTC", 1, False, 1)] * 9 + [("open", "xyz:TSLA", 1, True, 1), ("self", "xyz:TSLA", 3, False, 1)],
+    "default",
+)
 @settings(max_examples=60, deadline=None)
 @given(actions, st.sampled_from(["default", "unifiedAccount"]))
 def test_money_is_neither_made_nor_lost(make_watched, steps, mode) -> None:

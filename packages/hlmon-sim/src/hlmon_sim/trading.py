@@ -179,8 +179,9 @@ class Trading(Exchange):
         position.fills += 1
         freed = realised
         if position.isolated and after > before:
-            freed = -cut((after - before) * price / position.leverage, 6)
-            position.isolated_cash -= freed
+            margin = cut((after - before) * price / position.leverage, 6)
+            position.isolated_cash += margin
+            freed = realised - margin  # a leg of a self-trade may close the whole position and grow beyond it
         elif position.isolated:
             held = position.isolated_cash + realised
             position.isolated_cash = cut(held * after / before, 6)
