@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -129,3 +129,24 @@ def bound(*, above: Decimal | None = None, below: Decimal | None = None, clear: 
     if made.problem():
         raise ValueError(made.problem())
     return made
+
+
+class TwoSided(Protocol):
+    """A config with thresholds `above` and `below`, either of which may be left out."""
+
+    @property
+    def clear(self) -> Decimal | None:
+        """The value at which the one that is given is over."""
+
+
+def two_bounds(config: TwoSided, **names: str) -> dict[str, Bound]:
+    """The bounds that the config gives, by the names of what is beyond `above` and `below`, in the order of `names`.
+
+    Raises ValueError if there is none, one is wrong, or one clear value is to serve both.
+    """
+    given = {side: getattr(config, side) for side in names if getattr(config, side) is not None}
+    if len(given) > 1 and config.clear is not None:
+        raise ValueError("clear: cannot be given for above and below together; write two rules")
+    if not given:
+        raise ValueError(f"{' or '.join(names)}: one of them is required")
+    return {names[side]: bound(**{side: threshold}, clear=config.clear) for side, threshold in given.items()}

@@ -18,11 +18,12 @@ from msgspec import Meta
 from hlmon.contract import Settings
 from hlmon.derive.value import COLLATERAL
 from hlmon.events import AccountSnapshot, Event, Fill, Funding
-from hlmon.rules.config import AccountCondition, Bound, Clear, Words, bound
+from hlmon.rules.config import AccountCondition, Clear, Words, bound, two_bounds
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import money, word
 
 ZERO: Final = Decimal(0)
+_SIDES: Final = {"below": "loss", "above": "profit"}
 
 
 def day_of(time_ms: int, zone: str) -> str:
@@ -66,9 +67,7 @@ class PnlConfig(DayConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise ValueError for the first thing that is wrong."""
         super().__post_init__()
-        if self.above is not None and self.below is not None and self.clear is not None:
-            raise ValueError("clear: cannot be given for above and below together; write two rules")
-        _pnl_bounds(self)
+        two_bounds(self, **_SIDES)
 
 
 class Day(msgspec.Struct, omit_defaults=True):
@@ -116,7 +115,7 @@ class DayPnl:
 
     def __init__(self, config: PnlConfig, _settings: Settings) -> None:
         self._zone = config.zone
-        self._bounds = _pnl_bounds(config)
+        self._bounds = two_bounds(config, **_SIDES)
         self.memory: Any = Days()
 
     def __call__(self, event: Event, _standing: Collection[str], /) -> Iterable[Finding]:
@@ -138,17 +137,6 @@ class DayPnl:
                     "funding": money(day.funding, signed=True),
                 },
             )
-
-
-def _pnl_bounds(config: PnlConfig) -> dict[str, Bound]:
-    bounds = {}
-    if config.below is not None:
-        bounds["loss"] = bound(below=config.below, clear=config.clear)
-    if config.above is not None:
-        bounds["profit"] = bound(above=config.above, clear=config.clear)
-    if not bounds:
-        raise ValueError("below or above: one of them is required")
-    return bounds
 
 
 class FundingConfig(DayConfig, frozen=True, kw_only=True):

@@ -12,11 +12,12 @@ from msgspec import Meta
 from hlmon.contract import Settings
 from hlmon.errors import ConfigError
 from hlmon.events import Cvd
-from hlmon.rules.config import Bound, Clear, ConditionConfig, Words, bound
+from hlmon.rules.config import Clear, ConditionConfig, Words, two_bounds
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import plain, span, word
 
 MAX_BUCKETS: Final = 10_000
+_SIDES: Final = {"above": "bought", "below": "sold"}
 
 
 class CvdConfig(ConditionConfig, frozen=True, kw_only=True):
@@ -38,9 +39,7 @@ class CvdConfig(ConditionConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise ValueError for the first thing that is wrong."""
         super().__post_init__()
-        if self.above is not None and self.below is not None and self.clear is not None:
-            raise ValueError("clear: cannot be given for above and below together; write two rules")
-        _bounds(self)
+        two_bounds(self, **_SIDES)
 
 
 class Bucket(msgspec.Struct):
@@ -65,7 +64,7 @@ class Flow:
         for coin in config.coins:
             if coin not in settings.coins:
                 raise ConfigError(f"coins: {coin!r} is not counted; add it to coins of [hyperliquid]")
-        self._bounds = _bounds(config)
+        self._bounds = two_bounds(config, **_SIDES)
         self._interval_ms = settings.cvd_interval_ms
         self._window_ms = int(config.window_minutes * 60_000)
         self.memory = Windows()
@@ -97,14 +96,3 @@ class Flow:
                     "window": span(self._window_ms),
                 },
             )
-
-
-def _bounds(config: CvdConfig) -> dict[str, Bound]:
-    bounds = {}
-    if config.above is not None:
-        bounds["bought"] = bound(above=config.above, clear=config.clear)
-    if config.below is not None:
-        bounds["sold"] = bound(below=config.below, clear=config.clear)
-    if not bounds:
-        raise ValueError("above or below: one of them is required")
-    return bounds
