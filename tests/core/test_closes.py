@@ -154,6 +154,12 @@ def test_both_legs_of_a_self_trade_count_their_fees_and_pnl_and_move_nothing():
     assert close.gross_pnl == closing.closed_pnl + 2 * D(3)
 
 
+def test_a_self_trade_shown_after_the_close_changes_nothing():
+    opening, closing = trades("1", "-1")
+    leg = msgspec.structs.replace(trades("1")[0], start_position=D(1), self_trade=True, time_ms=closing.time_ms - 1)
+    assert closes_of(opening, closing, leg) == closes_of(opening, closing)
+
+
 def test_one_leg_of_a_self_trade_is_never_a_close():
     opening, leg = trades("1", "-1")
     assert closes_of(opening, msgspec.structs.replace(leg, self_trade=True)) == []

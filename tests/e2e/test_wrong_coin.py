@@ -25,7 +25,7 @@ def story(exchange_of, monitor_of, make_toml, wait):
 
 
 def trades_subscribed_ms(exchange) -> int | None:
-    """The exchange's time, once it streams two coins' trades; never its own live list, which may fill after the look."""
+    """The exchange's time, once it streams two coins' trades."""
     streams = [key for connection in exchange.server.hub.connections for key in connection.subscriptions]
     return exchange.server.world.now_ms if sum('"trades"' in key for key in streams) >= 2 else None
 

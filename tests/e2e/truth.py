@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +99,47 @@ def stored_closes(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
 
 
 def true_lives(truth: Truth) -> set[tuple[Any, ...]]:
-    """The sums of each position's whole life."""
+    """The sums of each position's whole life, and the same without some of its self-trades.
+
+    A self-trade moves no position: if the exchange shows it only after the close, nothing told that it was missing.
+    """
+    self_trades = _self_trades(truth)
     return {
         (
             entry["account"],
             entry["coin"],
             entry["closed"],
-            *map(rounded, (entry["gross"], entry["fees"])),
-            entry["fills"],
+            rounded(Decimal(entry["gross"]) - sum(Decimal(fill["closedPnl"]) for fill in late)),
+            rounded(Decimal(entry["fees"]) - sum(Decimal(fill["fee"]) for fill in late)),
+            entry["fills"] - len(late),
         )
         for entry in truth["close"]
+        for late in _choices(
+            pair
+            for pair in self_trades[entry["account"], entry["coin"]]
+            if entry["opened"] <= pair[0]["time"] <= entry["closed"]
+        )
     }
+
+
+def _self_trades(truth: Truth) -> dict[tuple[str, str], list[list[Body]]]:
+    """The two fills of each trade of an account with itself, by account and coin."""
+    fills: dict[tuple[str, str, int], list[Body]] = defaultdict(list)
+    for entry in truth["fill"]:
+        fills[entry["account"], entry["fill"]["coin"], entry["fill"]["tid"]].append(entry["fill"])
+    found: dict[tuple[str, str], list[list[Body]]] = defaultdict(list)
+    for (account, coin, _), pair in fills.items():
+        if len(pair) == 2:
+            found[account, coin].append(pair)
+    return found
+
+
+def _choices(pairs: Iterable[list[Body]]) -> Iterator[list[Body]]:
+    """The fills of none, some or all of these pairs."""
+    known = list(pairs)
+    for number in range(len(known) + 1):
+        for chosen in combinations(known, number):
+            yield [fill for pair in chosen for fill in pair]
 
 
 def stored_lives(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
