@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-parts test-whole check bench picture lock clean
+.PHONY: help setup run test test-parts test-whole check dist site lowest bench picture lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -39,6 +39,17 @@ test-parts: # beside the whole, which mostly waits
 test-whole:
 	$(BIN)/pytest tests/e2e tests/sim
 
+dist: $(READY) ## build a wheel and an sdist of every package into dist/, and check them
+	rm -rf dist
+	$(BIN)/uv build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/*
+
+site: $(READY) ## build the documentation as a site into site/, strictly and without the network
+	$(BIN)/zensical build --strict --clean
+
+lowest: $(READY) ## run the fast tests with the lowest versions of everything that the packages say they need
+	$(BIN)/python tests/packaging/lowest.py
+
 bench: $(READY) ## measure speed, memory and idle cost; prints ratios and marks a missed aim
 	$(BIN)/python -m bench
 
@@ -46,10 +57,9 @@ picture: $(READY) ## draw docs/images/demo.svg anew from a run of the demo
 	$(BIN)/python docs/images/demo_picture.py
 
 lock: $(READY) ## choose dependency versions anew and write constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv tests/supabase/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist site .cache tests/supabase/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

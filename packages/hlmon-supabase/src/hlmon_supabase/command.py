@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hlmon import ConfigError, Secret
@@ -9,8 +11,13 @@ from hlmon_supabase.client import PASTE_SCHEMA, connected, translated
 from hlmon_supabase.schema import expected_lines, is_required, missing, read_lines, schema_sql
 from hlmon_supabase.sink import KEY_VARIABLE, URL_VARIABLE
 
+if TYPE_CHECKING:
+    SecretType = click.ParamType[Secret]
+else:
+    SecretType = click.ParamType  # it became generic with click 8.4 only
 
-class Reference(click.ParamType[Secret]):
+
+class Reference(SecretType):
     """`env:NAME` or `file:/path`; never the secret itself, which would be seen in the list of processes."""
 
     name = "reference"
