@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from email.message import Message
 from importlib.metadata import EntryPoint
 from types import ModuleType, SimpleNamespace
 
@@ -21,7 +22,10 @@ def sink(name: str) -> SinkFactory:
 
 def entry(name: str, load, distribution: str = ""):
     """What `importlib.metadata` gives for an installed plugin; `load` returns or raises."""
-    dist = SimpleNamespace(name=distribution, version="1.2.3") if distribution else None
+    about = Message()
+    about["Classifier"] = "Typing :: Typed"
+    about["Classifier"] = "Development Status :: 5 - Production/Stable"
+    dist = SimpleNamespace(name=distribution, version="1.2.3", metadata=about) if distribution else None
     return SimpleNamespace(name=name, dist=dist, load=load)
 
 
@@ -93,6 +97,7 @@ def test_a_plugin_is_listed_with_where_it_comes_from_and_what_it_provides():
             hooks=("hlmon_sinks",),
             provides={"sink": ("archive",)},
             broken=None,
+            stability="production/stable",
         ),
     )
 
@@ -183,7 +188,7 @@ def test_an_unknown_name_says_what_to_write_or_install_instead():
         ("telegram", "notify"),
         ("sns", "notify"),
     ]:
-        assert refusal(catalogue.sink, name) == f"unknown sink {name!r}; needs: pip install hlmon-{package}"
+        assert refusal(catalogue.sink, name) == f"type {name!r} needs: pip install hlmon-{package}"
     catalogue = catalogue_of(GOOD, bad, notify)
     assert refusal(catalogue.sink, "zebra") == "unknown sink 'zebra'; the plugin zebra is broken: ImportError: no"
     assert refusal(catalogue.notifier, "email") == (

@@ -52,6 +52,7 @@ class PluginInfo:
     hooks: tuple[str, ...]
     provides: dict[str, tuple[str, ...]]
     broken: str | None
+    stability: str = ""  # as the package declares it by its classifier "Development Status", e.g. "beta"
 
 
 @dataclass
@@ -61,6 +62,7 @@ class _Plugin:
     version: str
     hooks: tuple[str, ...] = ()
     broken: str | None = None
+    stability: str = ""
     door: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(ENTRY_POINT_GROUP))
 
     def load(self, entry_point: EntryPoint) -> None:
@@ -158,6 +160,7 @@ class Catalogue:
                 hooks=plugin.hooks,
                 provides=provides.get(plugin.name, {}),
                 broken=plugin.broken,
+                stability=plugin.stability,
             )
             for plugin in self._plugins
         )
@@ -181,20 +184,22 @@ class Catalogue:
             raise ConfigError(
                 f"the {word} {name!r} comes from two plugins, {owners}; remove one or put it into {DISABLED_VARIABLE}"
             )
-        raise ConfigError(f"unknown {word} {name!r}{self._hint(kind, name)}")
+        raise ConfigError(self._unknown(kind, f"unknown {word} {name!r}", name))
 
-    def _hint(self, kind: str, name: str) -> str:
+    def _unknown(self, kind: str, what: str, name: str) -> str:
+        """The message about a name that nothing has, with what to write or to install instead."""
         package = _FAMILIES.get(name)
         for plugin in self._plugins:
             if plugin.broken and (plugin.name == name or plugin.distribution == package):
-                return f"; the plugin {plugin.name} is broken: {plugin.broken}"
+                return f"{what}; the plugin {plugin.name} is broken: {plugin.broken}"
         for other in _PROVIDED:
             if name in self._of(other) and other not in {kind, "command"}:
-                return f"; it is a {other}"
+                return f"{what}; it is a {other}"
         if package:
-            return f"; needs: pip install {package}"
+            return f"type {name!r} needs: pip install {package}"
         broken = [plugin.name for plugin in self._plugins if plugin.broken]
-        return nearest(name, self._choices(kind)) + (f" (broken plugins: {', '.join(broken)})" if broken else "")
+        hint = nearest(name, self._choices(kind))
+        return f"{what}{hint} (broken plugins: {', '.join(broken)})" if broken else f"{what}{hint}"
 
     def _choices(self, kind: str) -> list[str]:
         """What a config may name of this kind."""
@@ -220,6 +225,7 @@ def load_catalogue(
             name=entry_point.name,
             distribution=distribution.name if distribution else "",
             version=distribution.version if distribution else "",
+            stability=_stability(distribution.metadata.get_all("Classifier") or ()) if distribution else "",
         )
         if plugin.name in disabled:
             plugin.broken = f"disabled by {DISABLED_VARIABLE}"
@@ -239,6 +245,11 @@ def _mistakes(module: object, callers: Iterable[pluggy.HookCaller]) -> Iterator[
     for name, function in inspect.getmembers(module, inspect.isroutine):
         if name in known and not hasattr(function, "hlmon_impl"):
             yield f"{name} is not marked with @hookimpl"
+
+
+def _stability(classifiers: Iterable[str]) -> str:
+    found = (each.rpartition(" - ")[2].lower() for each in classifiers if each.startswith("Development Status ::"))
+    return next(found, "")
 
 
 def _reason(error: BaseException) -> str:

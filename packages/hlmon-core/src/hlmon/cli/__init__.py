@@ -27,6 +27,9 @@ COMMANDS: Final = {
     "replay": "Read recorded frames into a journal.",
     "record": "Run, and keep every frame in a file.",
     "plugins": "List the installed plugins.",
+    "install": "Install plugins.",
+    "uninstall": "Remove plugins.",
+    "new-plugin": "Write the package of a new plugin.",
     "cost": "Estimate what running on AWS costs.",
 }
 """The built-in commands as `hlmon --help` lists them; each is a module here, which that list need not import."""
@@ -57,7 +60,7 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         """The command, imported now."""
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"hlmon.cli.{cmd_name}").command
+            command: click.Command = import_module(f"hlmon.cli.{cmd_name.replace('-', '_')}").command
             return command
         return _plugin_commands().get(cmd_name)
 

@@ -1,0 +1,133 @@
+"""The package of a new plugin: its names, its files from the templates beside this module, and how they get written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from hlmon.errors import ConfigError
+
+PARTS: Final = ("sink", "notifier", "rule", "source")
+LONGEST_NAME: Final = 30  # so that no line of the templates outgrows the formatter's limit
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_HOOKS: Final[Mapping[str, tuple[str, str]]] = {
+    "sink": ("hlmon_sinks", "SinkFactory"),
+    "notifier": ("hlmon_notifiers", "NotifierFactory"),
+    "rule": ("hlmon_derivers", "DeriverFactory"),
+    "source": ("hlmon_sources", "SourceFactory"),
+}
+_USES: Final[Mapping[str, str]] = {
+    "sink": '[sink.mine]\ntype = "${name}"\npath = "events"\n',
+    "notifier": '[notifier.mine]\ntype = "${name}"\nurl = "env:${VARIABLE}_URL"\n',
+    "rule": '[rule.mine]\ntype = "${name}"\nfrom_notional = 100_000\n',
+    "source": '[source.mine]\ntype = "${name}"\npath = "events.jsonl"\n',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectName:
+    """One name in the forms in which the package uses it."""
+
+    name: str  # what the user of the plugin writes as type
+
+    @property
+    def distribution(self) -> str:
+        """What is installed."""
+        return f"hlmon-{self.name}"
+
+    @property
+    def module(self) -> str:
+        """What is imported."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def substitutions(self) -> dict[str, str]:
+        """What the templates write for each form."""
+        return {
+            "name": self.name,
+            "distribution": self.distribution,
+            "module": self.module,
+            "VARIABLE": self.name.replace("-", "_").upper(),
+            "Name": "".join(word.capitalize() for word in self.name.split("-")),
+            "core": version("hlmon-core"),
+        }
+
+
+def project_name(text: str) -> ProjectName:
+    """The name as given, with or without "hlmon-" before it. Raises ConfigError if no package can have it."""
+    name = text.removeprefix("hlmon-")
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise ConfigError(f"{text!r} is no name: a-z, 0-9 and -, beginning with a letter, at most {LONGEST_NAME}")
+    if name in {"core", "sim"}:
+        raise ConfigError(f"{text!r} is a package of hlmon itself")
+    return ProjectName(name=name)
+
+
+def project_files(project: ProjectName, parts: Sequence[str]) -> dict[str, str]:
+    """Path inside the project -> text, for a plugin with these parts."""
+    wanted = {
+        ".github/workflows/ci.yml": "ci.yml",
+        ".gitignore": "gitignore",
+        "README.md": "README.md",
+        "pyproject.toml": "pyproject.toml",
+        f"src/{project.module}/__init__.py": "src/__init__.py",
+        f"src/{project.module}/py.typed": "src/py.typed",
+        "tests/test_plugin.py": "tests/test_plugin.py",
+    }
+    for part in parts:
+        wanted[f"src/{project.module}/{part}.py"] = f"src/{part}.py"
+        wanted[f"tests/test_{part}.py"] = f"tests/test_{part}.py"
+    substitutions = project.substitutions | {"uses": _substitute(_uses(parts), project), "parts": ", ".join(parts)}
+    templates = files("hlmon.cli.new_plugin") / "templates"
+    found = {path: (templates / f"{name}.txt").read_text(encoding="utf-8") for path, name in wanted.items()}
+    texts = {path: Template(text).substitute(substitutions) for path, text in found.items()}
+    texts[f"src/{project.module}/plugin.py"] = _plugin(project, parts)
+    return texts
+
+
+def write_project(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write every file. Raises ConfigError, and writes nothing, if the folder is there already."""
+    try:
+        folder.mkdir()
+        for name, text in texts.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except FileExistsError:
+        raise ConfigError(f"{folder} exists already; it was left as it is") from None
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _plugin(project: ProjectName, parts: Sequence[str]) -> str:
+    factories = sorted(_HOOKS[part][1] for part in parts)
+    lines = [
+        f'"""What {project.distribution} adds to hlmon."""',
+        "",
+        "from collections.abc import Iterable",
+        "from typing import Any",
+        "",
+        f"from hlmon import {', '.join(factories)}, hookimpl",
+        "",
+        f"from {project.module} import {', '.join(sorted(parts))}",
+    ]
+    for part in sorted(parts):
+        hook, factory = _HOOKS[part]
+        lines += ["", "", "@hookimpl", f"def {hook}() -> Iterable[{factory}[Any]]:"]
+        lines += [f'    """The {part}, which a config names as its type."""', f"    return [{part}.FACTORY]"]
+    return "\n".join(lines) + "\n"
+
+
+def _uses(parts: Iterable[str]) -> str:
+    return "\n".join(_USES[part] for part in parts)
+
+
+def _substitute(text: str, project: ProjectName) -> str:
+    return Template(text).substitute(project.substitutions)

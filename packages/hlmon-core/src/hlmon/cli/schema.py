@@ -1,0 +1,115 @@
+"""The whole of hlmon.toml as one JSON Schema, from which editors complete it: the core's tables and every plugin's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from hlmon.config import SECTIONS, FileConfig
+from hlmon.contract import Factory
+from hlmon.errors import ConfigError
+from hlmon.plugins import Catalogue
+from hlmon.secret import Secret
+
+DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""The newest that the TOML language servers know."""
+
+JsonSchema = dict[str, Any]
+
+_OWN_TYPES: Final[dict[type, JsonSchema]] = {
+    Path: {"type": "string"},
+    Secret: {
+        "type": "string",
+        "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$",
+        "description": "A reference to the secret: env:NAME or file:/path",
+    },
+}
+
+
+def schema_of(catalogue: Catalogue) -> JsonSchema:
+    """The schema of a config that may name everything in the catalogue."""
+    definitions: dict[str, JsonSchema] = {}
+    document = _struct_schema(FileConfig, "hlmon", definitions)
+    for section in SECTIONS:
+        parts = [
+            _part_schema(factory, f"{section}.{factory.name}", definitions)
+            for factory in _factories(catalogue, section)
+        ]
+        properties = document["properties"][section]
+        properties["additionalProperties"] = {"anyOf": parts} if parts else False
+    return {"$schema": DIALECT, **document, "title": "hlmon.toml", "definitions": definitions}
+
+
+def _factories(catalogue: Catalogue, section: str) -> Iterator[Factory[Any, Any]]:
+    """What a table of this section may name as its type; a name that two plugins claim cannot be named."""
+    look_up: dict[str, Callable[[str], Factory[Any, Any]]] = {
+        "source": catalogue.source,
+        "sink": catalogue.sink,
+        "notifier": catalogue.notifier,
+        "rule": catalogue.rule,
+    }
+    for name in catalogue.names("deriver" if section == "rule" else section):
+        try:
+            yield look_up[section](name)
+        except ConfigError:
+            continue
+
+
+def _part_schema(factory: Factory[Any, Any], name: str, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    try:
+        schema = _struct_schema(factory.config, name, definitions)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a plugin's config, the others have a schema
+        schema = {"type": "object", "description": f"no schema: {error}", "properties": {}}
+    schema["properties"] = {"type": {"enum": [factory.name]}} | schema["properties"]
+    schema["required"] = ["type", *schema.get("required", ())]
+    return schema
+
+
+def _struct_schema(struct: type[msgspec.Struct], name: str, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    """The schema of one struct, whole; what it refers to goes into `definitions` under names that begin with `name`."""
+    twin = _with_plain_defaults(struct)
+    _, components = msgspec.json.schema_components(
+        [twin], schema_hook=_own_schema, ref_template=f"#/definitions/{name}.{{name}}"
+    )
+    schema: JsonSchema = _for_toml(components.pop(twin.__name__))
+    definitions |= {f"{name}.{inner}": _for_toml(component) for inner, component in components.items()}
+    return schema
+
+
+def _with_plain_defaults(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The same fields, with defaults such as paths written as text: a schema can hold no others."""
+    fields = [(each.encode_name, each.type, _plain_default(each)) for each in msgspec.structs.fields(struct)]
+    strict = struct.__struct_config__.forbid_unknown_fields
+    names = {"__doc__": struct.__doc__, "__module__": struct.__module__}
+    return msgspec.defstruct(
+        struct.__name__, fields, namespace=names, kw_only=True, frozen=True, forbid_unknown_fields=strict
+    )
+
+
+def _plain_default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    if field.default is msgspec.NODEFAULT:
+        return msgspec.field()
+    plain = msgspec.to_builtins(field.default, str_keys=True, enc_hook=str)
+    return msgspec.field(default_factory=lambda: plain) if isinstance(plain, list | dict) else plain
+
+
+def _own_schema(type_: type) -> JsonSchema:
+    if type_ not in _OWN_TYPES:
+        raise TypeError(f"{type_.__name__} is no type of a config")
+    return dict(_OWN_TYPES[type_])
+
+
+def _for_toml(schema: Any) -> Any:
+    """Decimals may be written as numbers in TOML, and nothing can be null."""
+    if isinstance(schema, list):
+        return [_for_toml(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("format") == "decimal":
+        return {key: value for key, value in schema.items() if key != "format"} | {"type": ["number", "string"]}
+    return {key: _for_toml(value) for key, value in schema.items() if not (key == "default" and value is None)}

@@ -1,0 +1,67 @@
+"""`hlmon new-plugin`: names, and what is written where."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from hlmon import ConfigError
+from hlmon.cli import program
+from hlmon.cli.new_plugin.project import PARTS, project_files, project_name
+
+
+@pytest.fixture
+def new_plugin(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(program, ["new-plugin", *arguments], prog_name="hlmon")
+
+
+def test_without_options_it_has_a_sink(new_plugin, tmp_path):
+    assert new_plugin("box").exit_code == 0
+    written = tmp_path / "hlmon-box"
+    assert {path.name for path in (written / "src/hlmon_box").iterdir()} == {
+        "__init__.py",
+        "plugin.py",
+        "py.typed",
+        "sink.py",
+    }
+    project = tomllib.loads((written / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"] == {"hlmon": {"box": "hlmon_box.plugin"}}
+
+
+def test_it_has_the_parts_that_are_asked_for(new_plugin, tmp_path):
+    assert "notifier, rule" in new_plugin("box", "--rule", "--notifier").stdout
+    written = tmp_path / "hlmon-box"
+    tests = {path.name for path in (written / "tests").iterdir()}
+    assert tests == {"test_notifier.py", "test_plugin.py", "test_rule.py"}
+
+
+@pytest.mark.parametrize(("given", "module"), [("box", "hlmon_box"), ("hlmon-two-words", "hlmon_two_words")])
+def test_a_name_may_have_hlmon_before_it(given, module):
+    assert project_name(given).module == module
+
+
+@pytest.mark.parametrize("name", ["", "Box", "1box", "a_b", "a--b", "hlmon-", "../x", "x" * 31, "core", "hlmon-sim"])
+def test_a_name_that_no_package_can_have_is_refused(name):
+    with pytest.raises(ConfigError):
+        project_name(name)
+
+
+def test_a_folder_that_is_there_is_left_as_it_is(new_plugin, tmp_path):
+    (tmp_path / "hlmon-box").mkdir()
+    result = new_plugin("box")
+    assert result.exit_code == 2
+    assert result.stderr == "error: hlmon-box exists already; it was left as it is\n"
+    assert list((tmp_path / "hlmon-box").iterdir()) == []
+
+
+def test_every_file_is_valid_and_no_placeholder_is_left():
+    for path, text in project_files(project_name("box"), PARTS).items():
+        if path.endswith(".py"):
+            compile(text, path, "exec")
+        if path.endswith(".toml"):
+            tomllib.loads(text)
+        if not path.endswith("ci.yml"):
+            assert "${" not in text
