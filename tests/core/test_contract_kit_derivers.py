@@ -172,7 +172,7 @@ WRONG_DERIVERS = [
     ("contract", "case"), WRONG_DERIVERS, ids=[f"{type(c).__name__}-{n}" for n, (c, _) in enumerate(WRONG_DERIVERS)]
 )
 def test_a_wrong_deriver_is_caught_by_the_case_about_it(contract, case):
-    with pytest.raises(BrokenPromise):
+    with pytest.raises(BrokenPromise, match=r"(?s)^promise: .+\n  because: .+\n  seen: .+"):
         getattr(contract, case)()
 
 

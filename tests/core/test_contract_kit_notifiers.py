@@ -216,7 +216,7 @@ WRONG_NOTIFIERS = [
 
 @pytest.mark.parametrize(("contract", "case"), WRONG_NOTIFIERS, ids=[type(c).__name__ for c, _ in WRONG_NOTIFIERS])
 def test_a_wrong_notifier_is_caught_by_the_case_about_it(contract, case):
-    with pytest.raises(BrokenPromise):
+    with pytest.raises(BrokenPromise, match=r"(?s)^promise: .+\n  because: .+\n  seen: .+"):
         getattr(contract, case)()
 
 

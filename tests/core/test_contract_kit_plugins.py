@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from decimal import Decimal
 from importlib.metadata import EntryPoint
@@ -19,7 +20,7 @@ from hlmon.rules.expression import ExpressionConfig
 from hlmon.rules.market import CvdConfig
 from hlmon.sinks.jsonl import JsonlConfig
 from hlmon.sources.replay import ReplayConfig
-from hlmon.testing import BrokenPromise, DeriverContract, PluginContract, SinkContract
+from hlmon.testing import BrokenPromise, DeriverContract, NotifierContract, PluginContract, SinkContract
 
 
 class TestBuiltinPlugin(PluginContract):
@@ -189,6 +190,64 @@ def test_an_excuse_must_name_a_case():
 def test_an_excuse_must_give_a_reason():
     with pytest.raises(TypeError, match="without a reason"):
         type("Easy", (SinkContract,), {"excused": {"test_an_empty_batch_changes_nothing": " "}})
+
+
+@pytest.mark.parametrize(
+    ("contract", "name"),
+    [
+        (SinkContract, "expect"),
+        (SinkContract, "kinds"),
+        (SinkContract, "opened"),
+        (SinkContract, "_excuse"),
+        (NotifierContract, "expect_told"),
+        (DeriverContract, "derive"),
+        (PluginContract, "catalogue"),
+        (PluginContract, "cases"),
+    ],
+)
+def test_what_the_cases_check_with_cannot_be_replaced(contract, name):
+    with pytest.raises(TypeError, match=rf"Easy replaces {name}, with which its cases check; it may define: .*config"):
+        type("Easy", (contract,), {name: lambda self, *arguments, **options: None})
+
+
+EASY = """
+from hlmon.sinks.jsonl import FACTORY, JsonlConfig
+from hlmon.testing import SinkContract
+
+
+class TestEasy(SinkContract):
+    def factory(self):
+        return FACTORY
+
+
+TestEasy.test_an_empty_batch_changes_nothing = lambda self: None
+"""
+
+
+def test_a_case_that_is_replaced_after_its_class_was_defined_is_noticed_when_it_runs(tmp_path):
+    (tmp_path / "test_easy.py").write_text(EASY)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "empty_batch", "test_easy.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "TestEasy replaces test_an_empty_batch_changes_nothing; a case may be excused" in run.stdout
+
+
+def test_an_error_that_no_case_expects_is_a_broken_promise_that_says_so():
+    class Clumsy(DeriverContract):
+        def factory(self):
+            raise LookupError("no factory today")
+
+        def events(self):
+            return []
+
+    with pytest.raises(BrokenPromise) as caught:
+        Clumsy().test_the_same_events_give_the_same_conclusions()
+    assert str(caught.value) == (
+        "promise: Two fresh derivers share nothing.\n"
+        "  because: test_the_same_events_give_the_same_conclusions asks for nothing that may fail there\n"
+        "  seen: LookupError: no factory today"
+    )
+    assert isinstance(caught.value.__cause__, LookupError)
 
 
 def test_a_contract_may_have_further_tests():

@@ -22,6 +22,7 @@ _YEAR_S: Final = 365 * 86_400.0
 class DeriverCase(Contract):
     """What a subclass defines."""
 
+    to_define: ClassVar[frozenset[str]] = frozenset({"config", "events", "factory", "settings"})
     settings: ClassVar[Settings] = Settings(name="contract")
 
     def factory(self) -> DeriverFactory[Any]:

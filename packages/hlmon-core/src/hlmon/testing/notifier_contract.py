@@ -28,6 +28,9 @@ _ACKED: Final = "whoever returns is acked and never asked again: nobody would be
 class NotifierCase(Contract):
     """What a subclass defines. `secrets` are the secret texts that `config` leads to."""
 
+    to_define: ClassVar[frozenset[str]] = frozenset(
+        {"config", "factory", "outage", "refusal", "secrets", "sent", "settings", "throttling", "wrong_configs"}
+    )
     secrets: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Settings] = Settings(name="contract")
 

@@ -33,6 +33,7 @@ _IO: Final = (
 class PluginCase(Contract):
     """What a subclass defines: the name of the plugin's entry point in the group "hlmon"."""
 
+    to_define: ClassVar[frozenset[str]] = frozenset({"configs", "entry_point", "installed"})
     entry_point: ClassVar[str] = ""
 
     def configs(self) -> Mapping[str, Any]:

@@ -22,6 +22,9 @@ class SinkCase(Contract):
     `secrets` are the secret texts that `config` leads to.
     """
 
+    to_define: ClassVar[frozenset[str]] = frozenset(
+        {"config", "factory", "outage", "secrets", "settings", "stored", "wrong_configs"}
+    )
     secrets: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Settings] = Settings(name="contract")
 

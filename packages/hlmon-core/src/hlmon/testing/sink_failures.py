@@ -25,7 +25,8 @@ def _returning(promise: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise BrokenPromise(f"promise: {promise}\n  seen: {type(error).__name__}: {error}") from error
+        seen = f"{type(error).__name__}: {error}"
+        raise BrokenPromise(f"promise: {promise}\n  because: {_OUTAGE}\n  seen: {seen}") from error
 
 
 class SinkSurvives(SinkCase):
