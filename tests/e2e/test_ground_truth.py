@@ -17,6 +17,7 @@ from tests.e2e.truth import (
     final_statuses,
     open_gaps,
     rounded,
+    seen_closes,
     stop_trading,
     stored_closes,
     stored_deltas,
@@ -46,12 +47,17 @@ def config_of(server: SimServer) -> str:
 
 
 def is_caught_up(monitor, truth: dict[str, list[dict]]) -> bool:
-    """Whether there is as much in the journal as there should be; what exactly is there is for the tests to say."""
+    """Whether there is as much in the journal as there should be; what exactly is there is for the tests to say.
+
+    A close may come ten seconds after its fill, which may have to wait for the one before it.
+    """
     counts = dict(monitor.query("SELECT kind, count(*) FROM events GROUP BY kind"))
     resting = sum(status == "open" for status in final_statuses(truth).values())
     open_orders = monitor.query("SELECT count(*) FROM hl_orders WHERE status = 'open'")
-    return open_orders == [(resting,)] and all(
-        counts[kind] >= len(truth[kind]) for kind in ("fill", "funding", "ledger")
+    return (
+        open_orders == [(resting,)]
+        and all(counts[kind] >= len(truth[kind]) for kind in ("fill", "funding", "ledger"))
+        and len(seen_closes(monitor.bodies("position_closed"))) >= len(truth["close"])
     )
 
 

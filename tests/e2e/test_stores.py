@@ -92,11 +92,16 @@ def config_of(exchange: SimServer, dynamodb_url: str) -> str:
 
 
 def is_caught_up(store: Items | Rows, truth: t.Truth) -> bool:
-    """Whether there is as much in the store as there should be; what exactly is there is for the tests to say."""
+    """Whether there is as much in the store as there should be; what exactly is there is for the tests to say.
+
+    A close may come ten seconds after its fill, which may have to wait for the one before it.
+    """
     resting = sum(status == "open" for status in t.final_statuses(truth).values())
     orders = Counter(body["status"] for body in store.bodies("order"))
-    return orders["open"] == resting and all(
-        len(store.bodies(kind)) >= len(truth[kind]) for kind in ("fill", "funding", "ledger")
+    return (
+        orders["open"] == resting
+        and all(len(store.bodies(kind)) >= len(truth[kind]) for kind in ("fill", "funding", "ledger"))
+        and len(t.seen_closes(store.bodies("position_closed"))) >= len(truth["close"])
     )
 
 
