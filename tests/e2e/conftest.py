@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from hlmon.journal import Journal
 from hlmon_sim.background import BackgroundServer
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
+from tests.servers.waiting import wait_for
 
 GENEROUS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000, users=100)
 QUIET = Scenario(accounts=0, rate=0, trades_rate=0, speed=0.001, limits=GENEROUS)
@@ -103,15 +103,6 @@ def toml_of(url: str, addresses: Iterable[str], *, exchange: str = "", more: str
     accounts = "".join(f'[[account]]\naddress = "{address}"\n' for address in addresses)
     section = f'[hyperliquid]\nurl = "{url}"\nweight_per_minute = 1000000\n{exchange}\n'
     return f"alert_max_age_seconds = 60\n{accounts}{section}{more}"
-
-
-def wait_for(condition, seconds: float, what: str = "", *, every: float = 0.05):
-    """The condition's first true answer; the deadline only bounds a failure."""
-    ends = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < ends, f"not within {seconds} s: {what}"
-        time.sleep(every)
-    return answer
 
 
 @pytest.fixture(scope="session")

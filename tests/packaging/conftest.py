@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+
+from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 ACME = ROOT / "tests/acme-plugin"
@@ -118,15 +119,6 @@ def author(tmp_path_factory, dist, pins, acme) -> Environment:
 
 @pytest.fixture(scope="session")
 def wait():
-    """The condition's first true answer; the deadline only bounds a failure."""
-
-    def wait_for(condition, seconds: float = 20, what: str = ""):
-        ends = time.monotonic() + seconds
-        while not (answer := condition()):
-            assert time.monotonic() < ends, f"not within {seconds} s: {what}"
-            time.sleep(0.05)
-        return answer
-
     return wait_for
 
 

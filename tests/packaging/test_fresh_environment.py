@@ -78,7 +78,8 @@ def test_run_watches_an_account_and_stores_its_fills(user, exchange, tmp_path, w
 
     def coins():
         with closing(sqlite3.connect(f"file:{tmp_path / 'hlmon.db'}?mode=ro", uri=True)) as journal:
-            return journal.execute("SELECT coin FROM fills").fetchall()
+            has_tables = journal.execute("SELECT name FROM sqlite_master WHERE name = 'fills'").fetchall()
+            return has_tables and journal.execute("SELECT coin FROM fills").fetchall()
 
     try:
         wait(lambda: (tmp_path / "hlmon.db").exists() and coins() == [("BTC",)], what="the fill")
@@ -86,6 +87,7 @@ def test_run_watches_an_account_and_stores_its_fills(user, exchange, tmp_path, w
         assert process.wait(25) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
+        process.wait()
     assert "BTC" in user.hlmon("verify", "--journal", tmp_path / "hlmon.db", cwd=tmp_path)
 
 
