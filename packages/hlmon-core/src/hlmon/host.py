@@ -22,6 +22,7 @@ from hlmon.contract import ChecksConnection, Deriver, ReportsStatus, Source
 from hlmon.delivery import Courier, common_checkpoints, dispatch, follow_sink, full_jitter
 from hlmon.errors import JournalError
 from hlmon.events import AccountInfo, Checkpoint, Pulse, Quarantined
+from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.labels import Labels
@@ -32,6 +33,7 @@ from hlmon.status import SourceStatus, Status
 from hlmon.watchdog import Watchdog, prove, watching
 
 STATUS_SECONDS = 5.0
+HEARTBEAT_SECONDS = 60.0
 STOP_SECONDS = 18.0  # of the 20 promised; the rest is for the interpreter
 PRUNE_SECONDS = 3600.0
 DAY_MS = 86_400_000
@@ -191,6 +193,7 @@ class Monitor:
             follower.start()
         tasks = [asyncio.create_task(self._run_source(name, source)) for name, source in self.sources.items()]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
+        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
         tasks += [asyncio.create_task(self._repeat(PRUNE_SECONDS, self._prune))]
         stop = asyncio.create_task(stopped.wait())
         try:
@@ -247,6 +250,9 @@ class Monitor:
         self._watchdog.see(status)
         self._journal.put_status(msgspec.json.encode(status))
         self._ingest([Pulse(time_ms=status.updated_ms, sources=status.sources, followers=status.followers)])
+
+    def _log_heartbeat(self) -> None:
+        _log.info(MESSAGE, extra=heartbeat(self.status(), now_ms=_now_ms()))
 
     def _prune(self) -> None:
         if self._config.retention_days is not None:
