@@ -112,11 +112,13 @@ class Usage:
     trades_per_day: float = 10
     coins: int = 0
     snapshot_seconds: int = 60
+    shards: int | None = None  # None: as many as the accounts take
+    secrets: int | None = None  # None: those of the store alone
 
     @property
     def tasks(self) -> int:
-        """How many tasks, each with an IP address of its own, these accounts take."""
-        return max(1, math.ceil(self.accounts / ACCOUNTS_PER_TASK))
+        """How many tasks there are, each with an IP address of its own."""
+        return self.shards or max(1, math.ceil(self.accounts / ACCOUNTS_PER_TASK))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,11 @@ def units_of(needs: Iterable[Need], linger_ms: int = 0) -> Units:
     details = [need.details for need in needs if need.kind == "table"]
     write, read = _merged(details, "write_units"), _merged(details, "read_units")
     return Units(write=write, read=read, linger_ms=linger_ms)
+
+
+def secrets_of(needs: Mapping[str, Iterable[Need]]) -> int:
+    """How many secrets a deployment has: the credentials, and one for each group of parts that reads any."""
+    return 1 + sum(any(need.kind == "secret" for need in group) for group in needs.values())
 
 
 def events_per_day(usage: Usage, linger_ms: int = 0) -> dict[str, float]:
@@ -205,7 +212,7 @@ def monthly_lines(usage: Usage, db_mode: DbMode, region: Region, units: Units) -
     tasks = usage.tasks
     hours = tasks * HOURS_PER_MONTH
     on_demand = (TASK_VCPU * region.vcpu_hour + TASK_GB * region.gb_hour) * hours
-    secrets = 2 if db_mode == "supabase" else 1
+    secrets = usage.secrets or (2 if db_mode == "supabase" else 1)
     supabase = Line(name="Supabase Pro", detail="8 GB database, 250 GB bandwidth", monthly_usd=SUPABASE_PRO)
     logs, alarms, metrics = LOG_GB * tasks, ALARMS * tasks, METRICS * tasks
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final, get_args
 
 import click
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from hlmon.cli.options import example, json_option
 from hlmon.cli.output import make_table, print_json, show
+from hlmon.config import load_config
+from hlmon.contract import Need
 from hlmon.cost import (
     DAYS_PER_MONTH,
     PRICES_AS_OF,
@@ -24,10 +27,12 @@ from hlmon.cost import (
     Usage,
     dynamodb_lines,
     monthly_lines,
+    secrets_of,
     units_of,
     units_per_day,
 )
 from hlmon.errors import ConfigError
+from hlmon.parts import EnabledPart, enable
 from hlmon.plugins import load_catalogue
 
 ACTIVITIES: Final = {"Light": 5, "Moderate": 30, "Heavy": 125, "Very heavy": 500}
@@ -37,6 +42,12 @@ _CENT: Final = Decimal("0.01")
 
 
 @click.command("cost", epilog=example("hlmon cost --accounts 3 --trades-per-day 50 --region eu-central-1"))
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take accounts, coins, snapshots, store and secrets from this config.",
+)
 @click.option("--accounts", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Accounts watched.")
 @click.option(
     "--trades-per-day",
@@ -52,15 +63,18 @@ _CENT: Final = Decimal("0.01")
 @click.option(
     "--db-mode", type=click.Choice(get_args(DbMode)), default="dynamodb", show_default=True, help="The store."
 )
+@click.option("--shards", type=click.IntRange(1, 20), help="Tasks.  [default: one for every ten accounts]")
 @click.option("--region", type=click.Choice(list(REGIONS)), default="us-east-1", show_default=True, help="AWS region.")
 @json_option
 def command(
     *,
+    config_file: Path | None,
     accounts: int,
     trades_per_day: float,
     coins: int,
     snapshot_seconds: int,
     db_mode: DbMode,
+    shards: int | None,
     region: str,
     as_json: bool,
 ) -> None:
@@ -70,7 +84,11 @@ def command(
     is an order that rests and is filled in two parts, and every second one ends a position. An order that is cancelled
     comes on top, with two writes.
     """
-    usage = Usage(accounts=accounts, trades_per_day=trades_per_day, coins=coins, snapshot_seconds=snapshot_seconds)
+    usage = Usage(
+        accounts=accounts, trades_per_day=trades_per_day, coins=coins, snapshot_seconds=snapshot_seconds, shards=shards
+    )
+    if config_file is not None:
+        usage, db_mode = _configured(usage, config_file)
     units, note = _units() if db_mode == "dynamodb" else (Units(), "")
     lines = monthly_lines(usage, db_mode, REGIONS[region], units)
     if as_json:
@@ -80,6 +98,27 @@ def command(
     if db_mode == "dynamodb":
         show(_scaling(usage, units, region))
     click.echo(note + _dated(region))
+
+
+def _configured(usage: Usage, file: Path) -> tuple[Usage, DbMode]:
+    """The usage with what a config says, and the store that it names: DynamoDB if none."""
+    config = load_config(file, environ={})
+    parts = enable(config, load_catalogue())
+    groups: dict[str, list[Need]] = {}
+    stored: tuple[EnabledPart[Any], ...] = (*parts.sources, *parts.derivers, *parts.sinks)
+    for part in stored:
+        groups.setdefault(part.factory.name, []).extend(part.factory.needs(part.config))
+    for notifier in parts.notifiers:
+        groups.setdefault("notify", []).extend(notifier.factory.needs(notifier.config))
+    stores = {sink.factory.name for sink in parts.sinks}
+    configured = replace(
+        usage,
+        accounts=len(config.account) or usage.accounts,
+        coins=len(config.hyperliquid.coins),
+        snapshot_seconds=config.hyperliquid.snapshot_seconds,
+        secrets=secrets_of(groups),
+    )
+    return configured, "supabase" if "supabase" in stores and "dynamodb" not in stores else "dynamodb"
 
 
 def _units() -> tuple[Units, str]:
