@@ -11,15 +11,16 @@ help: ## say what there is
 
 setup: $(READY) ## make .venv with hlmon and everything to develop it
 
-$(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) tests/supabase/package-lock.json
+$(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) deploy/pyproject.toml \
+		tests/supabase/package-lock.json tests/deploy/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hlmon needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-		$(patsubst %,-e %,$(wildcard packages/*))
-	@if command -v npm >/dev/null; then npm ci --prefix tests/supabase --silent; \
-		else echo "npm is not here: the tests of hlmon-supabase will leave out Supabase's own server"; fi
+		$(patsubst %,-e %,$(wildcard packages/*) deploy)
+	@if command -v npm >/dev/null; then npm ci --prefix tests/supabase --silent; npm ci --prefix tests/deploy --silent; \
+		else echo "npm is not here: the tests will leave out Supabase's own server and the cdk program"; fi
 	@touch $(READY)
 
 run: $(READY) ## start the demo: a simulated exchange and the monitor on it (Ctrl-C stops it)
@@ -58,8 +59,8 @@ picture: $(READY) ## draw docs/images/demo.svg anew from a run of the demo
 
 lock: $(READY) ## choose dependency versions anew and write constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) \
+		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) --no-emit-package hlmon-deploy \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv dist site .cache tests/supabase/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist site .cache tests/*/node_modules deploy/cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis

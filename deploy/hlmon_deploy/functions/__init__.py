@@ -1,0 +1,1 @@
+"""Code of the Lambda functions; each module runs there as it is."""

@@ -1,0 +1,50 @@
+"""Everything that is known before a single resource is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hlmon.errors import ConfigError
+from hlmon.fields import nearest
+from hlmon.plugins import Catalogue
+from hlmon_deploy.manifest import Manifest, read_manifest
+from hlmon_deploy.needs import Resources, is_own_arn, resources_of
+from hlmon_deploy.settings import DeploySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One deployment: the operator's settings, the parts with their plugins, and what those need."""
+
+    settings: DeploySettings
+    manifest: Manifest
+    resources: Resources
+
+    @property
+    def shards(self) -> range:
+        """The numbers of the services, from 1."""
+        return range(1, self.settings.shards + 1)
+
+
+def read_plan(settings: DeploySettings, catalogue: Catalogue, folder: Path, environ: Mapping[str, str]) -> Plan:
+    """The plan of these settings. Raises ConfigError with a line for each thing that is wrong."""
+    manifest = read_manifest(settings, catalogue, folder)
+    if manifest.accounts and len(manifest.accounts) < settings.shards:
+        raise ConfigError(f"--context shards: {settings.shards} are more than the {len(manifest.accounts)} accounts")
+    _check_relay(settings, {part.name: part.factory.name for part in manifest.parts.notifiers})
+    resources = resources_of(manifest.parts, environ)
+    foreign = [arn for arn in resources.topics if not is_own_arn(arn) and not arn.startswith("arn:")]
+    if foreign:
+        raise ConfigError(f"the topic {foreign[0]} must be named by its ARN")
+    return Plan(settings=settings, manifest=manifest, resources=resources)
+
+
+def _check_relay(settings: DeploySettings, notifiers: Mapping[str, str]) -> None:
+    """Whether the relay can tell whom it is to tell; what publishes to the topic would only tell the relay again."""
+    for name in settings.relay:
+        if name not in notifiers:
+            raise ConfigError(f"--context relay: the config has no [notifier.{name}]{nearest(name, notifiers)}")
+        if notifiers[name] == "sns":
+            raise ConfigError(f"--context relay: {name} publishes to a topic; name notifiers that tell people")
