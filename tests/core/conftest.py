@@ -1,9 +1,13 @@
-"""A journal of its own for each test, and one that counts what is asked of it."""
+"""A journal of its own for each test, one that counts what is asked of it, and what delivers from it."""
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from hlmon import secret
+from hlmon.delivery import Follower
 from hlmon.journal import Journal
 from tests.servers.dispatching import Chat, Time, dispatchers_of
 
@@ -50,7 +54,7 @@ def counted(journal):
 
 @pytest.fixture
 def time():
-    """The clock of `make`."""
+    """The clock of `make` and `follow`."""
     return Time()
 
 
@@ -70,3 +74,34 @@ def make(journal, time):
         return dispatchers_of(journal, time, notifiers, **options)
 
     return make
+
+
+@pytest.fixture
+def follow(journal, time):
+    """A function that makes a follower of this plugin."""
+
+    def make(plugin, **changes):
+        options = {
+            "part": "sink",
+            "quarantine": lambda record: journal.append([record]),
+            "backoff": lambda attempt, retry_after: retry_after or float(attempt + 1),
+            "clock_ms": time.clock_ms,
+            "wait": time.wait,
+            "max_batch": 4,
+        }
+        return Follower("archive", journal, plugin, **options | changes)
+
+    return make
+
+
+@pytest.fixture
+def logging_as_it_was(monkeypatch):
+    """Whatever a test configures of the log ends with it."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+
+
+@pytest.fixture
+def nothing_revealed_before(monkeypatch, logging_as_it_was):
+    """No secret of another test is known, and what is logged goes only where this test sends it."""
+    monkeypatch.setattr(secret, "_revealed", {})

@@ -2,21 +2,16 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from hlmon.cli import program
 from hlmon.cli.init import TEMPLATE
 from hlmon.config import load_config
+from tests.core.invoking import run
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(program, arguments, prog_name="hlmon")
 
 
 def test_init_writes_a_config_that_is_right_by_itself(here: Path):

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
-from hlmon.cli import program
 from hlmon.cli.running import SILENT_MS, STALE_MS, judge
 from hlmon.journal import Journal
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
 from hlmon.testing.builders import ALICE, BOB, make_account_info, make_alert, make_fill, make_gap, make_position
+from tests.core.invoking import run
 
 NOW_MS = 1_780_000_000_000
 
@@ -23,10 +22,6 @@ def journal(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Journal.open(tmp_path / "hlmon.db") as opened:
         yield opened
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(program, arguments, prog_name="hlmon")
 
 
 def make_status(now_ms: int = NOW_MS, **changes) -> Status:

@@ -16,6 +16,7 @@ from hlmon.errors import ConfigError, Permanent, Transient
 from hlmon.events import decode, encode
 from hlmon.testing.builders import ALICE
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 LOG = logging.getLogger("hlmon_phone.http")
 
 
@@ -31,12 +32,6 @@ class Phone:
         self.sent += alerts
         if self.error is not None:
             raise self.error
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was(monkeypatch):
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
 
 
 @pytest.fixture

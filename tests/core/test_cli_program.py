@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 import hlmon.cli
-from hlmon.cli import COMMANDS, program
+from hlmon.cli import COMMANDS
 from hlmon.errors import ConfigError, HlmonError, JournalError
+from tests.core.invoking import run
 
 HLMON = Path(sys.executable).with_name("hlmon")
 WITHOUT_SIMULATOR = {"HLMON_DISABLE_PLUGINS": "sim"}
@@ -24,10 +24,6 @@ def plugged(monkeypatch):
         monkeypatch.setattr(hlmon.cli, "_plugin_commands", lambda: {name: click.Command(name, callback=body)})
 
     return plug
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(program, arguments, prog_name="hlmon")
 
 
 def hlmon_process(*arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ from hlmon.contract import SinkFactory
 from hlmon.parts import part_config
 from hlmon.telemetry import configure_logging
 
+pytestmark = pytest.mark.usefixtures("nothing_revealed_before")
 VALUE = 'hunter2-"quoted"\\slash'
 
 
@@ -28,13 +29,6 @@ class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 FACTORY = SinkFactory(name="database", config=DatabaseConfig, open=lambda config, settings: None)
-
-
-@pytest.fixture(autouse=True)
-def nothing_revealed_before(monkeypatch):
-    monkeypatch.setattr(secret, "_revealed", {})
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
 
 
 def config_of(**fields) -> DatabaseConfig:

@@ -2,89 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hlmon.contract import NoConfig, SinkFactory
 from hlmon.delivery import Follower, common_checkpoints, follow_sink
-from hlmon.errors import Permanent, Transient
-from hlmon.journal import Journal
-from hlmon.testing.builders import make_checkpoint, make_fill, make_order, make_quarantined
-
-LONG_S = 10.0
-
-
-@pytest.fixture
-def journal(tmp_path):
-    with Journal.open(tmp_path / "hlmon.db") as opened:
-        yield opened
-
-
-class Plugin:
-    """Keeps what it is given, after raising what it is told to raise."""
-
-    def __init__(self, *errors, bad=(), error=Permanent):
-        self.errors = list(errors)
-        self.bad = {event.name for event in bad}
-        self.error = error
-        self.calls = []
-        self.kept = []
-
-    def __call__(self, events):
-        self.calls.append(list(events))
-        if self.errors and (error := self.errors.pop(0)):
-            raise error
-        if self.bad & {event.name for event in events}:
-            raise self.error("not this one")
-        self.kept += events
-
-    write = __call__
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self):
-        self.now_ms = 1_000_000
-        self.waits = []
-
-    def clock_ms(self):
-        return self.now_ms
-
-    def wait(self, _event, seconds):
-        self.waits.append(seconds)
-        self.now_ms += round(seconds * 1000)
-        return False
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-def follow(journal, time):
-    def make(plugin, **changes):
-        options = {
-            "part": "sink",
-            "quarantine": lambda record: journal.append([record]),
-            "backoff": lambda attempt, retry_after: retry_after or float(attempt + 1),
-            "clock_ms": time.clock_ms,
-            "wait": time.wait,
-            "max_batch": 4,
-        }
-        return Follower("archive", journal, plugin, **options | changes)
-
-    return make
-
-
-def deliver_all(follower):
-    while follower.deliver_next():
-        pass
-
-
-def quarantine_of(journal):
-    return [entry.event for entry in journal.read_after(0, kinds={"quarantine"})]
+from hlmon.errors import Transient
+from hlmon.testing.builders import make_checkpoint, make_fill, make_order
+from tests.core.delivering import Plugin, deliver_all
 
 
 def test_events_come_in_the_order_of_the_journal_in_batches(journal, follow):
@@ -110,98 +32,6 @@ def test_another_follower_goes_on_where_the_last_one_stopped(journal, follow):
     plugin = Plugin()
     deliver_all(follow(plugin))
     assert plugin.kept == [second]
-
-
-@pytest.mark.parametrize("error", [Transient("busy"), OSError("no route"), TimeoutError("late")])
-def test_a_transient_error_brings_the_same_events_again(journal, follow, time, error):
-    fills = [make_fill(), make_fill()]
-    journal.append(fills)
-    plugin = Plugin(*[error] * 20)
-    deliver_all(follow(plugin))
-    assert plugin.calls == [fills] * 21
-    assert time.waits == [float(n) for n in range(1, 21)]
-    assert quarantine_of(journal) == []
-
-
-def test_the_wait_that_the_other_side_asks_for_reaches_the_back_off(journal, follow, time):
-    journal.append([make_fill()])
-    deliver_all(follow(Plugin(Transient("slow down", retry_after=42.0))))
-    assert time.waits == [42.0]
-
-
-def test_a_refused_event_is_set_aside_with_its_reason_and_the_others_are_kept(journal, follow, time):
-    fills = [make_fill() for _ in range(7)]
-    journal.append(fills)
-    plugin = Plugin(bad=[fills[2]])
-    deliver_all(follow(plugin, kinds={"fill"}))
-    assert plugin.kept == fills[:2] + fills[3:]
-    (record,) = quarantine_of(journal)
-    assert (record.origin, record.reason) == ("archive", "Permanent: not this one")
-    assert time.waits == []
-
-
-def test_a_refused_event_is_recorded_before_the_cursor_passes_it(journal, follow):
-    journal.append([make_fill()])
-    cursors = []
-    follower = follow(Plugin(Permanent("no")), quarantine=lambda record: cursors.append(journal.cursor("sink.archive")))
-    deliver_all(follower)
-    assert cursors == [0]
-
-
-def test_what_is_settled_within_a_halved_batch_is_acked_at_once(journal, follow):
-    fills = [make_fill() for _ in range(4)]
-    journal.append(fills)
-    cursors = []
-    plugin = Plugin(bad=[fills[3]])
-
-    def deliver(events):
-        cursors.append(journal.cursor("sink.archive"))
-        plugin(events)
-
-    deliver_all(follow(deliver, kinds={"fill"}))
-    assert cursors == [0, 0, 2, 2, 3]
-
-
-def test_a_refused_record_of_a_refusal_makes_no_further_record(journal, follow):
-    journal.append([make_quarantined()])
-    deliver_all(follow(Plugin(*[Permanent("no")] * 10)))
-    assert len(quarantine_of(journal)) == 1
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyError, SystemExit])
-def test_a_plugin_with_a_bug_about_one_event_loses_only_that_one_after_some_patience(journal, follow, error):
-    fills = [make_fill() for _ in range(4)]
-    journal.append(fills)
-    plugin = Plugin(bad=[fills[1]], error=error)
-    deliver_all(follow(plugin, kinds={"fill"}))
-    assert plugin.kept == [fills[0], *fills[2:]]
-    assert [plugin.calls.count(part) for part in (fills, fills[:2], fills[1:2])] == [4, 4, 11]
-    assert error.__name__ in quarantine_of(journal)[0].reason
-
-
-def test_a_short_outage_that_a_plugin_does_not_translate_loses_nothing(journal, follow):
-    fills = [make_fill() for _ in range(4)]
-    journal.append(fills)
-    plugin = Plugin(*[RuntimeError("connection reset")] * 15)
-    deliver_all(follow(plugin))
-    assert plugin.kept == fills
-    assert quarantine_of(journal) == []
-
-
-def test_draining_leaves_no_time_for_long_waits(journal, follow, time):
-    journal.append([make_fill()])
-    follower = follow(Plugin(*[Transient("busy")] * 3), backoff=lambda attempt, retry_after: (0.5, 60.0, 60.0)[attempt])
-    follower.drain()
-    deliver_all(follower)
-    assert time.waits == [0.5, 1.0, 1.0]
-
-
-def test_transient_errors_use_up_no_patience(journal, follow):
-    fill = make_fill()
-    journal.append([fill])
-    plugin = Plugin(*[Transient("busy")] * 50, *[RuntimeError("bug")] * 10)
-    deliver_all(follow(plugin))
-    assert plugin.kept == [fill]
 
 
 def test_events_of_other_kinds_are_passed_over_and_the_lag_is_true(journal, follow):
@@ -253,6 +83,7 @@ def test_passing_over_is_saved_now_and_then(journal, follow):
 
 
 def test_the_status_tells_since_when_it_fails_and_why(journal, follow, time):
+    time.now_ms = 1_000_000
     journal.append([make_fill()])
     statuses = []
     plugin = Plugin(Transient("busy"), Transient("still busy"))
@@ -266,6 +97,7 @@ def test_the_status_tells_since_when_it_fails_and_why(journal, follow, time):
 
 
 def test_a_call_that_runs_for_more_than_a_minute_is_reported_as_hanging(journal, follow, time):
+    time.now_ms = 1_000_000
     journal.append([make_fill()])
     statuses = []
 
@@ -281,42 +113,7 @@ def test_a_call_that_runs_for_more_than_a_minute_is_reported_as_hanging(journal,
     assert follower.status().error == ""
 
 
-@given(st.sets(st.integers(0, 29)), st.integers(1, 12))
-def test_whatever_is_refused_every_other_event_is_kept_once_and_in_order(bad, max_batch):
-    fills = [make_fill() for _ in range(30)]
-    plugin = Plugin(bad=[fills[index] for index in bad])
-    aside = []
-
-    class Tape:
-        """A journal in memory."""
-
-        acked = 0
-
-        def cursor(self, name):
-            return self.acked
-
-        def ack(self, name, seq):
-            assert seq > self.acked
-            self.acked = seq
-
-        def last_seq(self):
-            return len(fills)
-
-        def read_after(self, seq, *, kinds, limit):
-            from hlmon.journal import Entry
-
-            return [Entry(number + 1, fill) for number, fill in enumerate(fills)][seq : seq + limit]
-
-    tape = Tape()
-    deliver_all(Follower("t", tape, plugin, part="sink", quarantine=aside.append, max_batch=max_batch))
-    assert plugin.kept == [fill for index, fill in enumerate(fills) if index not in bad]
-    assert [record.time_ms for record in aside] == [fills[index].time_ms for index in sorted(bad)]
-    assert tape.acked == len(fills)
-
-
 def factory_of(**fields):
-    from hlmon.contract import NoConfig, SinkFactory
-
     return SinkFactory(name="any", config=NoConfig, open=lambda config, settings: None, **fields)
 
 

@@ -1,4 +1,4 @@
-"""What keeps an alert from being sent, for how long, and who sends it instead."""
+"""What keeps an alert from being sent, and for how long."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ import pytest
 from msgspec.structs import replace
 
 from hlmon.delivery.silences import silences_path, write_silences
-from hlmon.errors import Permanent, Transient
-from hlmon.routing import Inhibit, NotifierPolicy, Route, Silence
+from hlmon.errors import Transient
+from hlmon.routing import Inhibit, Silence
 from hlmon.testing.builders import ALICE, BOB, make_alert
+from tests.core.alerting import QUIET, condition
 from tests.servers.dispatching import AT_ONCE, START_MS, Chat, alerts_of, run_for, states, work
 
 MINUTE_MS = 60_000
 INHIBIT = (Inhibit(rules=("liquidation",), mutes=("margin",), minutes=15),)
-QUIET = Route(to=("chat",), quiet_hours="08:00-09:00")  # it is 08:53:20
-
-
-def condition(time, state="firing", **changes):
-    return make_alert(**{"time_ms": time.now_ms, "rule": "margin", "subject": "s", "state": state} | changes)
 
 
 def silence(journal, **changes):
     fields = {"id": "s1", "created_ms": START_MS, "until_ms": START_MS + 10 * MINUTE_MS}
     write_silences(silences_path(journal.path), [Silence(**fields | changes)])
-
-
-def told(chat):
-    return [alert.title for message in chat.messages for alert in message]
 
 
 def reasons(journal, notifier="chat"):
@@ -159,141 +151,6 @@ def test_a_margin_warning_that_fires_still_is_told_after_the_inhibition(journal,
     assert states(journal) == ["sent", "muted"]
     run_for(dispatchers, time, 3)
     assert states(journal) == ["sent", "sent"]
-
-
-def test_a_condition_is_told_again_while_it_fires_and_not_after_its_end(journal, time, chat, make):
-    route = replace(AT_ONCE, repeat_minutes=10)
-    journal.append([condition(time, title="margin 90 %")])
-    run_for(make(chat=chat, routes=[route]), time, 700, step_ms=1_000)
-    dispatchers = make(chat=chat, routes=[route])  # also across a restart
-    run_for(dispatchers, time, 600, step_ms=1_000)
-    assert told(chat) == ["margin 90 %", "Still: margin 90 %", "Still: margin 90 %"]
-    journal.append([condition(time, "resolved", title="margin 40 %")])
-    run_for(dispatchers, time, 3_600, step_ms=10_000)
-    assert told(chat)[3:] == ["margin 40 %"]
-    assert journal.query("SELECT times_sent FROM notices ORDER BY seq") == [(3,), (1,)]
-
-
-@pytest.mark.parametrize("gone", [{"rules": ("closes",)}, {"accounts": {}}], ids=["rule", "account"])
-def test_a_condition_whose_rule_or_account_is_gone_is_not_told_again(journal, time, chat, make, gone):
-    journal.append([condition(time)])
-    routes = [replace(AT_ONCE, repeat_minutes=10)]
-    run_for(make(chat=chat, routes=routes), time, 3)
-    run_for(make(chat=chat, routes=routes, **gone), time, 3_600, step_ms=10_000)
-    assert len(chat.messages) == 1
-
-
-def test_without_repeat_minutes_a_condition_is_told_once(journal, time, chat, make):
-    journal.append([condition(time)])
-    run_for(make(chat=chat, routes=[AT_ONCE]), time, 86_400, step_ms=600_000)
-    assert len(chat.messages) == 1
-
-
-def test_a_happening_is_never_told_again(journal, time, chat, make):
-    journal.append(alerts_of(1, time))
-    run_for(make(chat=chat, routes=[replace(AT_ONCE, repeat_minutes=1)]), time, 600, step_ms=5_000)
-    assert len(chat.messages) == 1
-
-
-def test_a_beginning_and_an_end_in_one_outage_become_one_message(journal, time, make):
-    class Down(Chat):
-        def send(self, alerts):
-            if not self.calls:
-                journal.append([condition(time), condition(time, "resolved", time_ms=time.now_ms + 1)])
-            super().send(alerts)
-
-    chat = Down(Transient("down"))
-    journal.append([make_alert(time_ms=time.now_ms, rule="other")])
-    run_for(make(chat=chat, routes=[AT_ONCE]), time, 5)
-    assert [[alert.state for alert in message] for message in chat.messages] == [["event"], ["firing", "resolved"]]
-
-
-def test_of_a_condition_that_comes_and_goes_within_one_read_every_step_is_told(journal, time, chat, make):
-    steps = ["firing", "resolved", "firing", "resolved"]
-    journal.append([condition(time, state, time_ms=time.now_ms + n) for n, state in enumerate(steps)])
-    run_for(make(chat=chat), time, 3)
-    assert [[alert.state for alert in message] for message in chat.messages] == [steps]
-
-
-def test_the_end_is_told_only_by_the_notifier_that_told_the_beginning(journal, time, make):
-    chat, mail = Chat(), Chat()
-    routes = [replace(AT_ONCE, to=("chat",), severity="critical"), replace(AT_ONCE, to=("mail",), severity="critical")]
-    dispatchers = make(chat=chat, mail=mail, routes=routes[:1])
-    journal.append([condition(time, severity="critical")])
-    run_for(dispatchers, time, 1)
-    journal.append([condition(time, "resolved", severity="info")])
-    run_for(dispatchers, time, 2)
-    assert (len(chat.messages), len(mail.messages)) == (2, 0)
-
-
-FALLBACK = {"chat": NotifierPolicy(fallback=("mail",), fallback_after_minutes=5)}
-TO_CHAT = replace(AT_ONCE, to=("chat",))
-
-
-def test_the_fallback_sends_what_a_notifier_could_not_send_for_minutes(journal, time, make):
-    mail, stuck = Chat(), Chat()
-    (alert,) = alerts_of(1, time)
-    journal.append([alert])
-    _, fallback = make(chat=stuck, mail=mail, routes=[TO_CHAT], policies=FALLBACK)
-    run_for([fallback], time, 309)  # the thread of the other hangs, so that it decides nothing either
-    assert mail.messages == []
-    run_for([fallback], time, 3)
-    assert mail.messages == [[alert]]
-    assert (states(journal), states(journal, "mail")) == (["waiting"], ["sent"])
-    run_for([fallback], time, 600)
-    assert len(mail.messages) == 1
-
-
-def test_what_the_fallback_sent_is_sent_by_the_notifier_as_well_when_it_is_back(journal, time, make):
-    chat, mail = Chat(), Chat()
-    journal.append(alerts_of(1, time))
-    first, fallback = make(chat=chat, mail=mail, routes=[TO_CHAT], policies=FALLBACK)
-    run_for([fallback], time, 320)
-    run_for([first], time, 3)
-    assert (len(chat.messages), len(mail.messages)) == (1, 1)
-
-
-def test_the_fallback_sends_what_a_notifier_refused_at_once(journal, time, make):
-    chat, mail = Chat(*[Permanent("gone")] * 3), Chat()
-    (alert,) = alerts_of(1, time)
-    journal.append([alert])
-    run_for(make(chat=chat, mail=mail, routes=[TO_CHAT], policies=FALLBACK), time, 2)
-    assert (states(journal), mail.messages) == (["refused"], [[alert]])
-
-
-def test_what_is_held_on_purpose_is_no_case_for_the_fallback(journal, time, make):
-    chat, mail = Chat(), Chat()
-    journal.append(alerts_of(1, time))
-    policies = {"chat": NotifierPolicy(fallback=("mail",), fallback_after_minutes=1)}
-    run_for(make(chat=chat, mail=mail, routes=[QUIET], policies=policies), time, 390)
-    assert (chat.messages, mail.messages) == ([], [])
-
-
-def test_a_fallback_that_gets_the_alert_by_a_route_gets_it_once(journal, time, make):
-    mail = Chat()
-    journal.append(alerts_of(1, time))
-    _, fallback = make(chat=Chat(), mail=mail, routes=[AT_ONCE], policies=FALLBACK)
-    run_for([fallback], time, 400)
-    assert len(mail.messages) == 1
-
-
-def test_two_notifiers_may_be_each_others_fallback(journal, time, make):
-    chat, mail = Chat(*[Permanent("gone")] * 9), Chat(*[Permanent("gone")] * 9)
-    policies = {"chat": NotifierPolicy(fallback=("mail",)), "mail": NotifierPolicy(fallback=("chat",))}
-    journal.append(alerts_of(1, time))
-    run_for(make(chat=chat, mail=mail, routes=[TO_CHAT], policies=policies), time, 60)
-    assert (len(chat.calls), len(mail.calls)) == (1, 1)
-
-
-def test_a_group_that_may_wait_for_long_is_not_late_while_it_does(journal, time, make):
-    mail = Chat()
-    journal.append(alerts_of(1, time))
-    route = replace(TO_CHAT, wait_seconds=600, max_wait_seconds=1_200)
-    _, fallback = make(chat=Chat(), mail=mail, routes=[route], policies=FALLBACK)
-    run_for([fallback], time, 1_499, step_ms=1_000)
-    assert mail.messages == []
-    run_for([fallback], time, 4)
-    assert len(mail.messages) == 1
 
 
 @pytest.mark.parametrize(("condition_ends", "kept"), [(False, 1), (True, 0)])

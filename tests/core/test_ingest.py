@@ -20,14 +20,7 @@ from hlmon.testing.builders import (
     make_position,
     make_quarantined,
 )
-
-
-def events_in(journal):
-    return [entry.event for entry in journal.read_after(0)]
-
-
-def fill_at(time_ms, **changes):
-    return make_fill(**{"time_ms": time_ms, "trade_id": 1, "order_id": 1} | changes)
+from tests.core.entries import events_in, fill_at
 
 
 def test_events_are_stored_in_their_order_by_the_next_flush(journal):

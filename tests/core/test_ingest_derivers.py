@@ -15,14 +15,7 @@ from hlmon.testing.builders import (
     make_order,
     make_position,
 )
-
-
-def events_in(journal):
-    return [entry.event for entry in journal.read_after(0)]
-
-
-def fill_at(time_ms, **changes):
-    return make_fill(**{"time_ms": time_ms, "trade_id": 1, "order_id": 1} | changes)
+from tests.core.entries import events_in, fill_at
 
 
 def test_readings_reach_derivers_every_time_and_are_never_stored(journal):

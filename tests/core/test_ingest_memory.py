@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from hlmon.ingest import Ingest
-from hlmon.journal import Journal
 from hlmon.testing.builders import make_alert, make_fill, make_order
 
 MINUTE_MS = 60_000
-
-
-@pytest.fixture
-def journal(tmp_path):
-    with Journal.open(tmp_path / "hlmon.db") as journal:
-        yield journal
 
 
 class Times:

@@ -11,12 +11,9 @@ from hlmon.events import encode
 from hlmon.journal import Entry, Journal
 from hlmon.testing import builders
 from hlmon.testing.builders import ALICE, BOB, START_MS, make_alert, make_fill, make_gap, make_order
+from tests.core.entries import events_in
 
 make_position = partial(builders.make_position, coin="ETH")
-
-
-def events_in(journal):
-    return [entry.event for entry in journal.read_after(0)]
 
 
 def test_events_come_back_in_the_order_of_their_append(journal):

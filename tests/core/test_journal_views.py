@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from hlmon.events import STORED, AccountInfo, Fill, Liquidation, Position, encode
-from hlmon.journal import Journal
 from hlmon.testing import builders
 from hlmon.testing.builders import ALICE, BOB, make_account_info, make_position_closed
 
@@ -41,12 +40,6 @@ COLUMN_OF = {
     "account": "account_address", "updated_ms": "updated_at_ms", "created_ms": "created_at_ms",
     "closed_ms": "closed_at_ms", "opened_ms": "opened_at_ms", "end_ms": "ended_at_ms",
 }  # fmt: skip
-
-
-@pytest.fixture
-def journal(tmp_path):
-    with Journal.open(tmp_path / "hlmon.db") as journal:
-        yield journal
 
 
 def build(kind):

@@ -12,6 +12,7 @@ import pytest
 
 from hlmon.telemetry import Counters, configure_logging
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 LOG = logging.getLogger("hlmon.test")
 
 
@@ -23,12 +24,6 @@ class Terminal(io.StringIO):
 class Unspeakable:
     def __str__(self) -> str:
         raise RuntimeError("no")
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was(monkeypatch):
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
 
 
 def lines(stream: io.StringIO) -> list[dict]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import logging
 import ssl
 import threading
 
 import pytest
 import trustme
 
-from hlmon import ConfigError, Secret, secret
+from hlmon import ConfigError, Secret
 from hlmon.status import AccountStatus, ConnectionStatus, SourceStatus, Status
 from hlmon.telemetry import configure_logging
 from hlmon.testing.builders import ALICE
@@ -18,14 +17,8 @@ from hlmon.watchdog import Rhythm, Watchdog, WatchdogSection, ping, prove, watch
 from hlmon.watchdog.ping import Pinger, url_for
 from tests.servers.pings import Received, ping_server
 
+pytestmark = pytest.mark.usefixtures("nothing_revealed_before")
 KEY = "c0ffee00-1234-4bcd-8e0f-00c0ffee0000"
-
-
-@pytest.fixture(autouse=True)
-def nothing_revealed_before(monkeypatch):
-    monkeypatch.setattr(secret, "_revealed", {})
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
 
 
 @pytest.fixture

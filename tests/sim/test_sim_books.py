@@ -86,13 +86,19 @@ def run_twap(world: World, account: Account, coin: str, size: Decimal, slices: i
         world.twap_slice(twap)
 
 
-@settings(max_examples=60, deadline=None)
-@given(actions, st.sampled_from(["default", "unifiedAccount"]))
-def test_fills_of_a_coin_link_end_to_start_and_end_in_the_position_held(make_watched, steps, mode) -> None:
+def lived(make_watched, steps, mode="default"):
+    """A world after these steps of one account, and a second account to trade with."""
     watched = make_watched()
     one, two = watched.world.add_account(mode=mode, usdc=10**8), watched.world.add_account(usdc=10**8)
     for step in steps:
         perform(watched, one, two, step)
+    return watched, one, two
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions, st.sampled_from(["default", "unifiedAccount"]))
+def test_fills_of_a_coin_link_end_to_start_and_end_in_the_position_held(make_watched, steps, mode) -> None:
+    watched, one, two = lived(make_watched, steps, mode)
     for account in (one, two):
         for coin in COINS:
             assert linked_end(watched.fills(account, coin)) == watched.world.size_of(account, coin)
@@ -105,10 +111,7 @@ def test_fills_of_a_coin_link_end_to_start_and_end_in_the_position_held(make_wat
 @settings(max_examples=60, deadline=None)
 @given(actions, st.sampled_from(["default", "unifiedAccount"]))
 def test_money_is_neither_made_nor_lost(make_watched, steps, mode) -> None:
-    watched = make_watched()
-    one, two = watched.world.add_account(mode=mode, usdc=10**8), watched.world.add_account(usdc=10**8)
-    for step in steps:
-        perform(watched, one, two, step)
+    watched, one, two = lived(make_watched, steps, mode)
     for account in (one, two):
         fills = [r for r in watched.records if isinstance(r, Fill) and r.account == account.address]
         traded = sum((-signed(fill) * fill.price - fill.fee for fill in fills), Decimal(0))
@@ -120,10 +123,7 @@ def test_money_is_neither_made_nor_lost(make_watched, steps, mode) -> None:
 @settings(max_examples=60, deadline=None)
 @given(actions)
 def test_closed_pnl_is_gross_by_average_entry_and_sums_to_the_position_s_pnl(make_watched, steps) -> None:
-    watched = make_watched()
-    one, two = watched.world.add_account(usdc=10**8), watched.world.add_account(usdc=10**8)
-    for step in steps:
-        perform(watched, one, two, step)
+    watched, one, _ = lived(make_watched, steps)
     for coin in COINS:
         fills = watched.fills(one, coin)
         ends = [end for end in watched.ends(one) if end.coin == coin]
@@ -141,11 +141,8 @@ def test_closed_pnl_is_gross_by_average_entry_and_sums_to_the_position_s_pnl(mak
 @settings(max_examples=40, deadline=None)
 @given(actions)
 def test_account_state_adds_up(make_watched, steps) -> None:
-    watched = make_watched()
+    watched, one, _ = lived(make_watched, steps)
     market = watched.world.market
-    one, two = watched.world.add_account(usdc=10**8), watched.world.add_account(usdc=10**8)
-    for step in steps:
-        perform(watched, one, two, step)
     for dex, state in all_dexes(one, market, watched.world.now_ms):
         whole, cross = state["marginSummary"], state["crossMarginSummary"]
         rows = [row["position"] for row in state["assetPositions"]]

@@ -9,19 +9,35 @@ from hlmon_sim import Planned
 from hlmon_sim.faults import KINDS, parse, random_plan
 
 
+async def watched(server, client):
+    """An account, and a socket that hears of its fills."""
+    account = server.world.accounts[server.addresses[0]]
+    socket = await client.connect()
+    await client.subscribe(socket, "userFills", user=account.address)
+    return account, socket
+
+
+async def open_a_second_apart(server, account) -> None:
+    """Fills of 1 and 2 SOL."""
+    server.world.open(account, "SOL", 1)
+    await server.advance(1)
+    server.world.open(account, "SOL", 2)
+
+
+async def two_sizes(client, socket) -> list[str]:
+    return [(await client.hear(socket))["data"]["fills"][0]["sz"] for _ in range(2)]
+
+
 def test_a_drop_loses_frames_only_with_the_connection_and_rest_has_them(with_server) -> None:
     async def body(server, client) -> None:
-        user = server.addresses[0]
-        account = server.world.accounts[user]
-        socket = await client.connect()
-        await client.subscribe(socket, "userFills", user=user)
+        account, socket = await watched(server, client)
         server.faults.drop_all()
         server.world.open(account, "SOL", 1)
         assert await client.hear(socket) in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
-        _, rows = await client.ask(type="userFillsByTime", user=user, startTime=0)
+        _, rows = await client.ask(type="userFillsByTime", user=account.address, startTime=0)
         assert len(rows) == 1
         again = await client.connect()
-        _, snapshot = await client.subscribe(again, "userFills", user=user)
+        _, snapshot = await client.subscribe(again, "userFills", user=account.address)
         assert snapshot["data"]["fills"] == rows
 
     with_server(body)
@@ -61,19 +77,13 @@ def test_duplicated_frames_come_twice_until_it_ends(with_server) -> None:
 
 def test_delayed_frames_come_later_and_in_order(with_server) -> None:
     async def body(server, client) -> None:
-        user = server.addresses[0]
-        account = server.world.accounts[user]
-        socket = await client.connect()
-        await client.subscribe(socket, "userFills", user=user)
+        account, socket = await watched(server, client)
         server.faults.delay(seconds=1, delay_ms=2_000)
-        server.world.open(account, "SOL", 1)
-        await server.advance(1)
-        server.world.open(account, "SOL", 2)
+        await open_a_second_apart(server, account)
         await server.advance(0.9)
         assert not server.hub.connections[0].outbox
         await server.advance(0.1)
-        sizes = [(await client.hear(socket))["data"]["fills"][0]["sz"] for _ in range(2)]
-        assert sizes == ["1.0", "2.0"]
+        assert await two_sizes(client, socket) == ["1.0", "2.0"]
 
     with_server(body)
 
@@ -127,17 +137,11 @@ def test_a_restart_closes_the_listener_and_opens_it_on_the_same_port(with_server
 
 def test_late_fills_reach_the_stream_late_too(with_server) -> None:
     async def body(server, client) -> None:
-        user = server.addresses[0]
-        account = server.world.accounts[user]
-        socket = await client.connect()
-        await client.subscribe(socket, "userFills", user=user)
+        account, socket = await watched(server, client)
         server.faults.late(seconds=1, late_ms=3_000)
-        server.world.open(account, "SOL", 1)
-        await server.advance(1)
-        server.world.open(account, "SOL", 2)
+        await open_a_second_apart(server, account)
         await server.advance(2)
-        sizes = [(await client.hear(socket))["data"]["fills"][0]["sz"] for _ in range(2)]
-        assert sizes == ["2.0", "1.0"]
+        assert await two_sizes(client, socket) == ["2.0", "1.0"]
 
     with_server(body)
 

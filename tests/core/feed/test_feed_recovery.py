@@ -131,6 +131,8 @@ def test_no_more_than_ten_thousand_events_are_held(watching, tools):
             await running.exchange.fills(tools.alice, *rows)
             await tools.until(lambda: fill_ids(running) == list(range(1, 10_001)))
 
+    asyncio.run(live())
+
 
 def test_a_snapshot_that_reaches_back_to_the_checkpoint_holds_nothing_up(watching, tools):
     async def live():

@@ -12,7 +12,6 @@ from hlmon.cli import program
 from hlmon.cli.rules import time_of
 from hlmon.errors import ConfigError
 from hlmon.events import encode
-from hlmon.journal import Journal
 from hlmon.rules.expression import KINDS
 from hlmon.rules.trial import make_event
 from hlmon.testing.builders import (
@@ -46,12 +45,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hlmon.toml").write_text(CONFIG)
     return tmp_path
-
-
-@pytest.fixture
-def journal(place):
-    with Journal.open(place / "hlmon.db") as opened:
-        yield opened
 
 
 def run(*arguments, code=0):

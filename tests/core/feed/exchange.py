@@ -1,0 +1,150 @@
+"""The WebSocket side of a scripted exchange, and rows as it sends them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from tests.core.feed.virtual_time import START_MS
+
+ALICE = "0x" + "a1" * 20
+BOB = "0x" + "b0" * 20
+CAROL = "0x" + "ca" * 20
+
+
+class Exchange:
+    """The WebSocket side: acks, snapshots and refusals by script; `sockets` are the connections it accepted."""
+
+    def __init__(self) -> None:
+        self.time_ms = START_MS
+        self.user_cap = 15
+        self.poison: set[str] = set()
+        self.refusals: dict[str, str] = {}  # stream -> text
+        self.unanswered: set[str] = set()  # streams
+        self.mute = False  # half open: takes everything, says nothing
+        self.answers_late = False
+        self.snapshots: dict[tuple[str, str], list] = {}  # (stream, user) -> rows
+        self.replays: dict[str, list] = {}  # coin -> trades
+        self.noise: list = []  # sent before every ack
+        self.received: list[dict] = []
+        self.sockets: list = []
+        self.users: set[str] = set()
+
+    @property
+    def subscribed(self) -> list[tuple[str, str]]:
+        asked = (m["subscription"] for m in self.received if m["method"] == "subscribe")
+        return [(s["type"], s.get("user") or s.get("coin")) for s in asked]
+
+    async def converse(self, socket) -> None:
+        self.sockets.append(socket)
+        self.users.clear()
+        with contextlib.suppress(Exception):
+            await socket.send("Websocket connection established.")
+            async for text in socket:
+                message = json.loads(text)
+                if not self.mute:
+                    await self.answer(socket, message)
+                if message["method"] != "ping":
+                    self.received.append(message)
+
+    async def answer(self, socket, message) -> None:
+        if message["method"] == "ping":
+            await self.send("pong")
+            return
+        wanted = message["subscription"]
+        stream, user, coin = wanted["type"], wanted.get("user"), wanted.get("coin")
+        if message["method"] == "subscribe":
+            if coin in self.poison:
+                socket.transport.abort()
+                return
+            if stream in self.unanswered:
+                return
+            if stream in self.refusals:
+                await self.send("error", self.refusals[stream])
+                return
+            if user and user not in self.users and len(self.users) >= self.user_cap:
+                await self.send("error", f"Cannot track more than {self.user_cap} total users.")
+                return
+            if user:
+                self.users.add(user)
+        for channel, data in self.noise:
+            await self.send(channel, data)
+        normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
+        await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
+        if message["method"] == "subscribe":
+            await self.snapshot(stream, user, coin)
+
+    async def snapshot(self, stream, user, coin) -> None:
+        rows = {
+            "userFills": "fills",
+            "userTwapSliceFills": "twapSliceFills",
+            "userFundings": "fundings",
+            "userNonFundingLedgerUpdates": "nonFundingLedgerUpdates",
+            "userHistoricalOrders": "orderHistory",
+        }
+        if stream in rows:
+            history = self.snapshots.get((stream, user), [])
+            await self.send(stream, {"user": user, rows[stream]: history, "isSnapshot": True})
+        elif stream == "allDexsClearinghouseState":
+            await self.beat(user)
+        elif stream == "spotState":
+            await self.send("spotState", {"user": user, "spotState": {"balances": []}})
+        elif stream == "trades" and coin in self.replays:
+            await self.send("trades", self.replays[coin])
+
+    async def beat(self, user) -> None:
+        money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
+        state = {
+            "marginSummary": money,
+            "crossMarginSummary": money,
+            "crossMaintenanceMarginUsed": "0.0",
+            "withdrawable": "0.0",
+            "assetPositions": [],
+            "time": self.time_ms,
+        }
+        await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
+
+    async def fills(self, user, *rows) -> None:
+        await self.send("userFills", {"user": user, "fills": list(rows)})
+
+    async def send(self, channel, data=None) -> None:
+        frame = {"channel": channel} if data is None else {"channel": channel, "data": data}
+        with contextlib.suppress(Exception):
+            await self.sockets[-1].send(json.dumps(frame))
+
+    def cut(self) -> None:
+        self.sockets[-1].transport.abort()
+
+
+def fill(time_ms: int, tid: int, **changes) -> dict:
+    row = {
+        "coin": "BTC",
+        "px": "100.0",
+        "sz": "1.0",
+        "side": "B",
+        "time": time_ms,
+        "startPosition": "0.0",
+        "dir": "Open Long",
+        "closedPnl": "0.0",
+        "hash": "0x" + "0" * 64,
+        "oid": tid + 1_000_000,
+        "crossed": True,
+        "fee": "0.01",
+        "feeToken": "USDC",
+        "tid": tid,
+        "twapId": None,
+    }
+    return row | changes
+
+
+def trade(time_ms: int, tid: int, coin: str = "BTC") -> dict:
+    return {
+        "coin": coin,
+        "side": "B",
+        "px": "100.0",
+        "sz": "1.0",
+        "time": time_ms,
+        "hash": "0x" + "0" * 64,
+        "tid": tid,
+        "users": [ALICE, BOB],
+    }

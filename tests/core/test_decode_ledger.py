@@ -1,0 +1,131 @@
+"""Funding and the ledger: exact fields and signs."""
+
+from decimal import Decimal
+
+import pytest
+
+from hlmon.errors import WireError
+from hlmon.events import Funding
+from hlmon.hyperliquid.decode import decode_answer
+from tests.core.account_frames import FUNDING, ME, frame
+
+OTHER = "0x" + "b" * 40
+HASH = "0x" + "1f" * 32
+
+
+def test_funding_is_the_same_event_from_a_frame_and_from_an_answer_and_negative_when_paid():
+    expected = Funding(
+        account=ME,
+        time_ms=7,
+        coin="xyz:SILVER",
+        amount=Decimal("-0.000794"),
+        size=Decimal("-0.26"),
+        rate=Decimal("0.0000412775"),
+    )
+    seen = frame("userFundings", isSnapshot=True, fundings=[FUNDING | {"time": 7}])
+    answer = [{"time": 7, "hash": HASH, "delta": FUNDING | {"type": "funding"}}]
+    assert seen.events == (expected,)
+    assert seen.is_snapshot
+    assert decode_answer("userFunding", ME, answer, clock_ms=1) == [expected]
+
+
+def entry(time=7, **delta):
+    return {"time": time, "hash": HASH, "delta": delta}
+
+
+def ledger(**delta):
+    return decode_answer("userNonFundingLedgerUpdates", ME, [entry(**delta)], clock_ms=1)[0]
+
+
+TO_ME, FROM_ME, INSIDE = (
+    {"user": OTHER, "destination": ME},
+    {"user": ME, "destination": OTHER},
+    {"user": ME, "destination": ME},
+)
+
+
+@pytest.mark.parametrize(
+    ("delta", "amount"),
+    [
+        ({"type": "deposit", "usdc": "5"}, "5"),
+        ({"type": "withdraw", "usdc": "5", "nonce": 1, "fee": "1"}, "-5"),
+        ({"type": "accountClassTransfer", "usdc": "5", "toPerp": False}, "0"),
+        ({"type": "activateDexAbstraction", "dex": "xyz", "token": "USDC", "amount": "5"}, "0"),
+        ({"type": "internalTransfer", "usdc": "5", "fee": "1"} | FROM_ME, "-5"),
+        ({"type": "internalTransfer", "usdc": "5", "fee": "1"} | TO_ME, "5"),
+        ({"type": "subAccountTransfer", "usdc": "5"} | FROM_ME, "-5"),
+        ({"type": "subAccountTransfer", "usdc": "5"} | TO_ME, "5"),
+        ({"type": "spotTransfer", "token": "MAX", "amount": "5", "usdcValue": "0"} | FROM_ME, "-5"),
+        ({"type": "spotTransfer", "token": "MAX", "amount": "5", "usdcValue": "0"} | TO_ME, "5"),
+        ({"type": "send", "token": "MAX", "amount": "5", "sourceDex": "", "destinationDex": "xyz"} | FROM_ME, "-5"),
+        ({"type": "send", "token": "MAX", "amount": "5"} | TO_ME, "5"),
+        ({"type": "send", "token": "MAX", "amount": "5", "sourceDex": "", "destinationDex": "xyz"} | INSIDE, "0"),
+        ({"type": "vaultCreate", "vault": OTHER, "usdc": "5", "fee": "1"}, "-5"),
+        ({"type": "vaultDeposit", "vault": OTHER, "usdc": "5"}, "-5"),
+        ({"type": "vaultDeposit", "vault": ME, "usdc": "5"}, "5"),
+        ({"type": "vaultDistribution", "vault": OTHER, "usdc": "5"}, "5"),
+        ({"type": "vaultDistribution", "vault": ME, "usdc": "5"}, "-5"),
+        ({"type": "vaultWithdraw", "vault": OTHER, "user": ME, "requestedUsd": "9", "netWithdrawnUsd": "5"}, "5"),
+        ({"type": "vaultWithdraw", "vault": ME, "user": OTHER, "requestedUsd": "9", "netWithdrawnUsd": "5"}, "-5"),
+        ({"type": "vaultLeaderCommission", "user": ME, "usdc": "5"}, "5"),
+        ({"type": "rewardsClaim", "amount": "5", "token": "HYPE"}, "5"),
+        ({"type": "cStakingTransfer", "token": "HYPE", "amount": "5", "isDeposit": True}, "-5"),
+        ({"type": "cStakingTransfer", "token": "HYPE", "amount": "5", "isDeposit": False}, "5"),
+        ({"type": "borrowLend", "token": "USDC", "operation": "supply", "amount": "5", "interestAmount": "0"}, "-5"),
+        ({"type": "borrowLend", "token": "USDC", "operation": "repay", "amount": "5", "interestAmount": "0"}, "-5"),
+        ({"type": "borrowLend", "token": "USDC", "operation": "borrow", "amount": "5", "interestAmount": "0"}, "5"),
+        ({"type": "borrowLend", "token": "USDC", "operation": "withdraw", "amount": "5", "interestAmount": "0"}, "5"),
+        ({"type": "spotGenesis", "token": "MAX", "amount": "5"}, "5"),
+        ({"type": "deployGasAuction", "token": "HYPE", "amount": "5"}, "-5"),
+    ],
+)
+def test_the_amount_is_what_the_account_received(delta, amount):
+    found = ledger(**delta)
+    assert found.amount == Decimal(amount)
+    assert (found.type, found.token) == (delta["type"], delta.get("token", "USDC"))
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"type": "liquidation", "liquidatedNtlPos": "356.8", "accountValue": "2.9", "liquidatedPositions": []},
+        {"type": "somethingNew", "amount": "5"},
+        {"type": "borrowLend", "token": "USDC", "operation": "somethingNew", "amount": "5"},
+        {},
+    ],
+)
+def test_an_entry_whose_meaning_is_not_known_has_no_amount_but_is_kept(delta):
+    found = ledger(**delta)
+    assert found.amount is None
+    assert found.details == delta
+
+
+def test_the_sender_pays_the_fee_and_the_other_party_is_named():
+    sent, received = (ledger(type="internalTransfer", usdc="5", fee="1", **parties) for parties in (FROM_ME, TO_ME))
+    assert (sent.fee, sent.counterparty) == (1, OTHER)
+    assert (received.fee, received.counterparty) == (0, OTHER)
+    assert ledger(type="vaultDeposit", usdc="5", vault=OTHER).counterparty == OTHER
+
+
+def test_entries_of_one_time_and_hash_are_told_apart_and_known_again_whatever_the_order_of_keys():
+    one = ledger(type="deposit", usdc="5")
+    assert one.name != ledger(type="deposit", usdc="6").name
+    body = b'[{"delta":{"usdc":"5","type":"deposit"},"hash":"%s","time":7}]' % HASH.encode()
+    assert decode_answer("userNonFundingLedgerUpdates", ME, body, clock_ms=1) == [one]
+
+
+def test_the_digest_of_an_entry_stays_the_same_for_ever_since_stores_know_it():
+    assert ledger(type="deposit", usdc="5").entry_id == "1d01ee0b930cafd7"
+
+
+def test_a_frame_of_the_ledger_is_sorted_by_time():
+    rows = [entry(9, type="deposit", usdc="5"), entry(3, type="deposit", usdc="6")]
+    seen = frame("userNonFundingLedgerUpdates", nonFundingLedgerUpdates=rows)
+    assert [event.time_ms for event in seen.events] == [3, 9]
+    assert (seen.oldest_ms, seen.newest_ms) == (3, 9)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "much", [], True])
+def test_an_entry_without_a_real_number_is_refused(number):
+    with pytest.raises(WireError):
+        ledger(type="deposit", usdc=number)
