@@ -9,22 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from hlmon.testing import DeriverContract, NotifierContract, PluginContract, SinkContract
+from hlmon.testing import DeriverContract, NotifierContract, PluginContract, SinkContract, SourceContract
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "testing-plugins.md").read_text()
 
 
-def test_the_sink_of_the_page_keeps_its_contract_with_one_case_excused(tmp_path):
+def test_the_sink_and_the_source_of_the_page_keep_their_contracts(tmp_path):
     snippets = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "test_shelf.py").write_text("\n".join(snippets))
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test_shelf.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout
-    assert f"{len(SinkContract.cases()) - 1} passed, 1 skipped" in run.stdout
+    cases = len(SinkContract.cases()) + len(SourceContract.cases())
+    assert f"{cases - 2} passed, 2 skipped" in run.stdout
     assert "excused: opening a file that is locked works; writing does not" in run.stdout
+    assert "the source has no status()" in run.stdout
 
 
-@pytest.mark.parametrize("contract", [SinkContract, NotifierContract, DeriverContract, PluginContract])
+@pytest.mark.parametrize("contract", [SinkContract, NotifierContract, DeriverContract, SourceContract, PluginContract])
 def test_the_page_lists_every_case_with_its_meaning(contract):
     section = PAGE.split(f"### {contract.__name__}\n")[1].split("\n### ")[0]
     cases = [f"- `{case}`: {getattr(contract, case).__doc__.strip()}" for case in contract.cases()]

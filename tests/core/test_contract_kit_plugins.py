@@ -20,7 +20,14 @@ from hlmon.rules.expression import ExpressionConfig
 from hlmon.rules.market import CvdConfig
 from hlmon.sinks.jsonl import JsonlConfig
 from hlmon.sources.replay import ReplayConfig
-from hlmon.testing import BrokenPromise, DeriverContract, NotifierContract, PluginContract, SinkContract
+from hlmon.testing import (
+    BrokenPromise,
+    DeriverContract,
+    NotifierContract,
+    PluginContract,
+    SinkContract,
+    SourceContract,
+)
 
 
 class TestBuiltinPlugin(PluginContract):
@@ -201,6 +208,8 @@ def test_an_excuse_must_give_a_reason():
         (SinkContract, "_excuse"),
         (NotifierContract, "expect_told"),
         (DeriverContract, "derive"),
+        (SourceContract, "run_once"),
+        (SourceContract, "expect_same"),
         (PluginContract, "catalogue"),
         (PluginContract, "cases"),
     ],

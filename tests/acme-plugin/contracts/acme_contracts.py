@@ -15,7 +15,7 @@ import pytest
 from acme_hlmon import pager, shelf, tape, whales
 
 from hlmon import Secret, decode
-from hlmon.testing import DeriverContract, NotifierContract, PluginContract, SinkContract
+from hlmon.testing import DeriverContract, NotifierContract, PluginContract, SinkContract, SourceContract
 from hlmon.testing.builders import make_fill
 
 
@@ -28,6 +28,31 @@ class TestPlugin(PluginContract):
             "acme-shelf": shelf.ShelfConfig(path=Path("shelf.db")),
             "acme-pager": pager.PagerConfig(address=Secret("env:ACME_PAGER")),
         }
+
+
+class TestTape(SourceContract):
+    @pytest.fixture(autouse=True)
+    def _written_tape(self, tmp_path):
+        self.path = tmp_path / "tape.txt"
+        self.path.write_text("".join(f"{1_760_000_000_000 + number} BTC buy 1 100000\n" for number in range(5)))
+
+    def factory(self):
+        return tape.FACTORY
+
+    def config(self):
+        return tape.TapeConfig(path=self.path)
+
+    def expected(self):
+        return {"fill": 5, "checkpoint": 1}
+
+    def wrong_configs(self):
+        return {"a file that is not there": tape.TapeConfig(path=self.path.with_name("missing"))}
+
+    @contextmanager
+    def outage(self):
+        away = self.path.rename(self.path.with_name("away"))
+        yield
+        away.rename(self.path)
 
 
 class TestShelf(SinkContract):

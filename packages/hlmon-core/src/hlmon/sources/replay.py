@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -32,9 +32,9 @@ LINES_PER_STEP: Final = 200
 
 
 class ReplayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`files` are read in their order."""
+    """Which recordings."""
 
-    files: tuple[str, ...]
+    files: Annotated[tuple[str, ...], msgspec.Meta(description="files of `hlmon record`, read in their order")]
 
 
 @dataclass
@@ -49,17 +49,21 @@ class Tally:
 
 
 class Replay:
-    """Reads files once; `tally` grows while it does. An empty `accounts` means all."""
+    """Reads files, in each run from the beginning; `tally` is of the last one. An empty `accounts` means all."""
 
     def __init__(self, files: Sequence[Path], accounts: Iterable[str] = ()) -> None:
-        self.tally = Tally()
         self._files = files
         self._accounts = frozenset(account.lower() for account in accounts)
+        self._begin({})
+
+    def _begin(self, counted_ms: Mapping[str, int]) -> None:
+        """Know nothing of an earlier run; `counted_ms` is the time up to which a coin's trades are in the journal."""
+        self.tally = Tally()
         self._clock_ms = 0
         self._newest_ms: dict[tuple[str, str], int] = {}
         self._lost: set[tuple[str, str]] = set()
         self._coins: dict[str, Coin] = {}
-        self._counted_ms: Mapping[str, int] = {}
+        self._counted_ms = counted_ms
 
     async def run(self, ingest: Ingest) -> None:
         """Replay everything, letting the event loop go on in between."""
@@ -68,7 +72,7 @@ class Replay:
 
     def steps(self, ingest: Ingest) -> Iterator[int]:
         """Replay a few lines at a time; yields the bytes read in each step. Raises ConfigError if a file cannot be."""
-        self._counted_ms = _newest_by_coin(ingest.states("cvd"))
+        self._begin(_newest_by_coin(ingest.states("cvd")))
         for path in self._files:
             try:
                 with path.open("rb") as file:

@@ -7,6 +7,7 @@ from hlmon.testing.deriver_contract import DeriverContract
 from hlmon.testing.notifier_contract import NotifierContract
 from hlmon.testing.plugin_contract import PluginContract
 from hlmon.testing.sink_contract import SinkContract
+from hlmon.testing.source_contract import SourceContract
 
 __all__ = [
     "BrokenPromise",
@@ -15,4 +16,5 @@ __all__ = [
     "NotifierContract",
     "PluginContract",
     "SinkContract",
+    "SourceContract",
 ]
