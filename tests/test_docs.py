@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hlmon import hookspecs
+from hlmon import Fact, hookspecs
+from hlmon.events import STORED
+from hlmon.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")])
@@ -36,6 +38,54 @@ def test_toml_and_links_of_a_page_are_valid(page):
     targets = re.findall(r"!?\[[^\]]*\]\(([^)\s#]+)(?:#[^)]*)?\)", page.read_text())
     local = [target for target in targets if not re.match(r"[a-z]+:", target)]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def headings(page: Path) -> set[str]:
+    """What a link may name behind the #, as the site and GitHub make it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = (re.sub(r"[^\w\s-]", "", title).strip().lower() for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    return {re.sub(r"\s", "-", title) for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_a_link_into_a_page_leads_to_one_of_its_headings(page):
+    links = re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", page.read_text())
+    assert [
+        (target, place) for target, place in links if place not in headings((page.parent / target) if target else page)
+    ] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "sqlite3 " in page.read_text()], ids=lambda page: page.name)
+def test_every_question_to_the_journal_is_one_that_it_answers(page, tmp_path):
+    with Journal.open(tmp_path / "hlmon.db") as journal:
+        for question in re.findall(r'sqlite3 [^"]*hlmon\.db "(select .*?)"', page.read_text()):
+            journal.query(question)
+
+
+def test_the_concepts_name_every_kind_of_event_with_its_view(tmp_path):
+    rows = re.findall(r"^\| (`.*?) \| (fact|state) \| (.*) \|$", (ROOT / "docs/concepts.md").read_text(), re.MULTILINE)
+    told = {
+        kind: (is_a, view)
+        for kinds, is_a, views in rows
+        for kind, view in zip(re.findall(r"`(\w+)`", kinds), re.findall(r"`(\w+)`", views), strict=True)
+    }
+    assert {kind: is_a for kind, (is_a, _) in told.items()} == {
+        kind: "fact" if issubclass(event, Fact) else "state" for kind, event in STORED.items()
+    }
+    with Journal.open(tmp_path / "hlmon.db") as journal:
+        made = dict(journal.query("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+    assert made.keys() == {view for _, view in told.values()}
+    assert [kind for kind, (_, view) in told.items() if f"kind = '{kind}'" not in made[view]] == []
+
+
+def test_the_figures_of_the_comparison_are_those_that_were_measured():
+    measured = dict(
+        re.findall(
+            r"^\| … against the SDK with (.*?) \| ([\d.]+) ", (ROOT / "docs/performance.md").read_text(), re.MULTILINE
+        )
+    )
+    told = re.findall(r"([\d.]+) times", (ROOT / "docs/comparison.md").read_text())
+    assert told == [measured["SQLite's defaults"], measured["WAL"]]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

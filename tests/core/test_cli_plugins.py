@@ -7,6 +7,7 @@ import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
 import jsonschema
 import msgspec
@@ -41,6 +42,7 @@ class OddConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     inner: Inner = Inner()
     names: tuple[str, ...] = ()
     count: int | None = None
+    token: Annotated[Secret, msgspec.Meta(description="what it is for")] = Secret("env:TOKEN")
 
 
 class Unknown:
@@ -122,7 +124,16 @@ def test_every_type_of_a_plugins_config_is_completed_and_checked():
     assert problems(schema, good) == []
     for wrong in ("password = 'hunter2'", "password = 'env:X'\ninner = {dept = 2}", "password = 'env:X'\nlimit = true"):
         assert problems(schema, f"[sink.a]\ntype = 'odd'\n{wrong}") == ["$.sink.a"]
-    assert schema["properties"]["sink"]["additionalProperties"]["anyOf"][0]["properties"]["path"]["default"] == "x"
+    fields = schema["properties"]["sink"]["additionalProperties"]["anyOf"][0]["properties"]
+    assert fields["path"]["default"] == "x"
+    assert (fields["token"]["default"], fields["token"]["description"]) == ("env:TOKEN", "what it is for")
+    assert fields["count"] == {"type": "integer"}  # TOML has no null
+
+
+def test_a_notifier_may_say_what_the_core_lets_every_notifier_say(schema):
+    good = "[notifier.a]\ntype = 'log'\nmessages_per_minute = 5\nfallback = ['b']\n[notifier.b]\ntype = 'log'"
+    assert problems(schema, good) == []
+    assert problems(schema, "[notifier.a]\ntype = 'log'\nmessages_per_minute = 0") == ["$.notifier.a"]
 
 
 def test_a_config_without_a_schema_takes_none_from_the_others():

@@ -107,7 +107,7 @@ def test_the_statements_about_rights_and_realtime_run(postgres, project):
 def test_the_config_on_the_page_is_right():
     (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert tomllib.loads(block) == {"sink": {"supabase": {"type": FACTORY.name}}}
-    rows = re.findall(r"^\| `(\w+)` \| `\"(.+?)\"`", SECTIONS["Set-up"], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| .+? \| `\"(.+?)\"`", SECTIONS["Set-up"], re.MULTILINE)
     defaults = SupabaseConfig()
     assert rows == [(field.name, getattr(defaults, field.name).reference) for field in fields(SupabaseConfig)]
 

@@ -8,51 +8,28 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from hlmon.errors import ConfigError
 from hlmon.fields import read
-from hlmon.routing import Inhibit, NotifierPolicy, Route
+from hlmon.routing import NotifierPolicy
 from hlmon.routing.check import policy_fields, policy_problems, route_problems
-from hlmon.routing.match import DEFAULT_INHIBIT
 from hlmon.secret import decode_field
-from hlmon.watchdog.section import WatchdogSection
+from hlmon.sections import MAINNET_URL, SECTIONS, Account, FileConfig, HyperliquidSection, Section
 
-MAINNET_URL: Final = "https://api.hyperliquid.xyz"
 TESTNET_URL: Final = "https://api.hyperliquid-testnet.xyz"
 DEFAULT_PATH: Final = Path("hlmon.toml")
-SECTIONS: Final = ("source", "sink", "notifier", "rule")
 
 TOML_VARIABLE: Final = "HLMON_CONFIG_TOML"
 ACCOUNTS_VARIABLE: Final = "ACCOUNT_ADDRESS"
 DISABLED_VARIABLE: Final = "HLMON_DISABLE_PLUGINS"
 
-Section = Literal["source", "sink", "notifier", "rule"]
-
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"(0x)?[0-9a-f]{64}", re.IGNORECASE)
 _PART_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SEPARATORS = re.compile(r"[,\s]+")
-
-
-class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One account to watch; the address is lower case once loaded."""
-
-    address: str
-    label: str = ""
-
-
-class HyperliquidSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The exchange: where it is and what is taken from it. `coins` are those whose market trades feed the CVD."""
-
-    url: str = MAINNET_URL  # REST base; the WebSocket is at its /ws
-    testnet: bool = False
-    coins: tuple[str, ...] = ()
-    snapshot_seconds: Annotated[int, msgspec.Meta(ge=5)] = 60
-    cvd_seconds: Annotated[int, msgspec.Meta(ge=1)] = 60
-    weight_per_minute: Annotated[int, msgspec.Meta(ge=200)] = 1_080  # of the 1,200 of REST requests from one IP address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +46,6 @@ class PartTable:
     def path(self) -> str:
         """Where the table stands in the file, e.g. `sink.archive`."""
         return f"{self.section}.{self.name}"
-
-
-class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The shape of the file."""
-
-    account: tuple[Account, ...] = ()
-    hyperliquid: HyperliquidSection = HyperliquidSection()
-    source: dict[str, dict[str, Any]] = {}
-    sink: dict[str, dict[str, Any]] = {}
-    notifier: dict[str, dict[str, Any]] = {}
-    rule: dict[str, dict[str, Any]] = {}
-    route: tuple[Route, ...] = ()
-    inhibit: tuple[Inhibit, ...] = DEFAULT_INHIBIT
-    watchdog: WatchdogSection = WatchdogSection()
-    journal: Path = Path("hlmon.db")
-    retention_days: Annotated[int, msgspec.Meta(ge=1)] | None = None  # None keeps everything
-    alert_max_age_seconds: Annotated[int, msgspec.Meta(ge=1)] = 3600
 
 
 class Config(FileConfig, frozen=True, kw_only=True):

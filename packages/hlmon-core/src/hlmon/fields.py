@@ -83,18 +83,20 @@ class _Finder:
 
 
 def _check(value: Any, type_: Any, path: str, find: _Finder) -> None:
-    type_ = _without_none(type_)
-    origin, arguments = get_origin(type_), get_args(type_)
-    if isinstance(type_, type) and issubclass(type_, msgspec.Struct) and isinstance(value, Mapping):
-        _check_struct(value, type_, path, find)
-    elif origin in {list, set, frozenset, tuple} and arguments[1:] in {(), (...,)} and isinstance(value, list):
+    bare = _bare(type_)
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(value, Mapping):
+        _check_struct(value, bare, path, find)
+        return
+    before = len(find.problems)
+    origin, arguments = get_origin(bare), get_args(bare)
+    if origin in {list, set, frozenset, tuple} and arguments[1:] in {(), (...,)} and isinstance(value, list):
         for position, item in enumerate(value):
             _check(item, arguments[0], f"{path}[{position}]", find)
     elif origin in {dict, Mapping} and isinstance(value, Mapping):
         for key, item in value.items():
             _check(item, arguments[1], f"{path}.{key}", find)
-    else:
-        find.convert(value, type_, path)
+    if len(find.problems) == before:
+        find.convert(value, type_, path)  # of a list or table, what is asked of it as a whole
 
 
 def _check_struct(table: Mapping[str, Any], type_: type[msgspec.Struct], path: str, find: _Finder) -> None:
@@ -112,12 +114,14 @@ def _check_struct(table: Mapping[str, Any], type_: type[msgspec.Struct], path: s
         find.convert(table, type_, path)  # what the struct itself checks, in __post_init__
 
 
-def _without_none(type_: Any) -> Any:
-    """TOML has no null, so `X | None` reads as X."""
+def _bare(type_: Any) -> Any:
+    """The type without its bounds and description; TOML has no null, so `X | None` reads as X."""
+    if get_origin(type_) is Annotated:
+        return _bare(get_args(type_)[0])
     if get_origin(type_) in {Union, UnionType}:
         others = [argument for argument in get_args(type_) if argument is not NoneType]
         if len(others) == 1:
-            return others[0]
+            return _bare(others[0])
     return type_
 
 

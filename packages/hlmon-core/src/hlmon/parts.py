@@ -9,13 +9,14 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from hlmon.config import Config, PartTable, Section, raise_problems
+from hlmon.config import Config, PartTable, raise_problems
 from hlmon.contract import DeriverFactory, Factory, NotifierFactory, Settings, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
 from hlmon.fields import read
 from hlmon.plugins import Catalogue
 from hlmon.routing.check import rule_problems
 from hlmon.secret import decode_field
+from hlmon.sections import Section
 
 ConfigT = TypeVar("ConfigT")
 PartT = TypeVar("PartT")

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from hlmon_dynamodb.tables import TABLES, TableName
 
@@ -13,15 +14,18 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,200}")
 
 
 class DynamodbConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`prefix` begins the tables' names. `region` and `endpoint_url` replace what AWS's own settings say.
+    """Which tables, where, and how long what is in them is kept."""
 
-    `ttl_days` is how long the items of a table are kept (left out: for ever); states that still hold stay.
-    """
-
-    prefix: str = "hl-"
-    region: str = ""
-    endpoint_url: str = ""
-    ttl_days: dict[TableName, Annotated[int, msgspec.Meta(ge=1)]] = msgspec.field(default_factory=dict)
+    prefix: Annotated[str, Meta(description="begins the name of every table")] = "hl-"
+    region: Annotated[str, Meta(description="the region of the tables; left out: that of AWS's own settings")] = ""
+    endpoint_url: Annotated[str, Meta(description="another DynamoDB, e.g. a local one for tests")] = ""
+    ttl_days: Annotated[
+        dict[TableName, Annotated[int, Meta(ge=1)]],
+        Meta(
+            description="days that items stay, by table: `fills`, `positions`, `dashboard`, `orders`, `cvd`, `events`; "
+            "what is left out stays for ever"
+        ),
+    ] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that no table can have and days for tables that are not there."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from hlmon import Alert, ConfigError, Name, Need, NotifierFactory, Secret, Settings, Transient
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
@@ -27,9 +29,12 @@ _LONGEST_BODY: Final = 200_000
 
 
 class AppriseConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`urls` refer to Apprise URLs, each a secret, one for each place to tell."""
+    """Which places."""
 
-    urls: tuple[Secret, ...]
+    urls: Annotated[
+        tuple[Secret, ...],
+        Meta(description="refer to [Apprise URLs](https://github.com/caronc/apprise/wiki), one for each place"),
+    ]
 
     def __post_init__(self) -> None:
         """Refuse a list of nothing."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 
 from hlmon import Settings
 from hlmon_notify.render import Look
@@ -21,10 +22,18 @@ _WEB = re.compile(r"https?://[^\s\"<>()\\]+")
 
 
 class LookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`zone` is a name such as "Europe/Berlin"; `explorer` begins the links: left out the network's own, "" none."""
+    """How messages look."""
 
-    zone: str = "UTC"
-    explorer: str | None = None
+    zone: Annotated[
+        str, Meta(description='times are told in this time zone, e.g. `"Europe/Berlin"`, with UTC beside')
+    ] = "UTC"
+    explorer: Annotated[
+        str | None,
+        Meta(
+            description="begins the links to the account and the transaction; left out: the network's own; "
+            '`""`: no links'
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse a zone that is not known and an explorer that is no address."""

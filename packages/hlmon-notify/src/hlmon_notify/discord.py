@@ -11,7 +11,9 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from msgspec import Meta
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings, Transient
 from hlmon_notify.answers import busy, seconds_of, short
@@ -39,10 +41,16 @@ _PUT_RIGHT: Final = "make a new webhook in the channel's settings (Integrations)
 
 
 class DiscordConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`webhook` refers to the webhook's URL, a secret. `thread_id` is a thread of its channel, by its number."""
+    """Which channel, or which thread of it."""
 
-    webhook: Secret = Secret("env:DISCORD_WEBHOOK_URL")
-    thread_id: str = ""
+    webhook: Annotated[Secret, Meta(description="refers to the webhook's URL")] = Secret("env:DISCORD_WEBHOOK_URL")
+    thread_id: Annotated[
+        str,
+        Meta(
+            description="the number of a thread of the channel (*Copy Thread ID*), in quotes; left out: the channel "
+            "itself. A forum channel needs one"
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no number of a thread."""

@@ -12,7 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Annotated, Final, Literal, Protocol
 
-import msgspec
+from msgspec import Meta
 
 from hlmon import Alert, Need, NotifierFactory, Secret, Settings
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
@@ -28,22 +28,21 @@ _SES_ACTIONS: Final = ("ses:GetEmailIdentity", "ses:SendEmail", "ses:SendRawEmai
 
 
 class EmailConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """Who writes to whom, and by which way.
+    """Who writes to whom, and by which way."""
 
-    `via` is "smtp" with `host`, `port` (left out: 587, 465 or 25), `security` ("starttls", "tls" from the first byte,
-    or "none"), `username` and `password`; or "ses" with `region` and `endpoint_url`, left out those of AWS's settings.
-    """
-
-    sender: str
-    to: tuple[str, ...]
-    via: Literal["smtp", "ses"] = "smtp"
-    host: str = ""
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str = ""
-    password: Secret | None = None
-    region: str = ""
-    endpoint_url: str = ""
+    sender: Annotated[str, Meta(description="an address, or `Name <address>`")]
+    to: Annotated[tuple[str, ...], Meta(description="up to 50 addresses")]
+    via: Annotated[Literal["smtp", "ses"], Meta(description="a mail server, or Amazon SES")] = "smtp"
+    host: Annotated[str, Meta(description="the mail server; required for smtp")] = ""
+    port: Annotated[int, Meta(ge=0, le=65535, description="its port; 0: 587, 465 or 25, by `security`")] = 0
+    security: Annotated[
+        Literal["starttls", "tls", "none"],
+        Meta(description="`tls`: encrypted from the first byte; `none`: only for a server on the same machine"),
+    ] = "starttls"
+    username: Annotated[str, Meta(description="who signs in at the mail server; left out: nobody")] = ""
+    password: Annotated[Secret | None, Meta(description="refers to the password")] = None
+    region: Annotated[str, Meta(description="for ses; left out: that of AWS's own settings")] = ""
+    endpoint_url: Annotated[str, Meta(description="another SES, e.g. a local one for tests")] = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no address, and fields that do not go together."""

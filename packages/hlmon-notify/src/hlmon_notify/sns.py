@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from msgspec import Meta
 
 from hlmon import Alert, Need, NotifierFactory, Settings
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
@@ -29,10 +31,10 @@ _TOPIC = re.compile(r"arn:aws[\w-]*:sns:(?P<region>[\w-]+):\d{12}:[\w-]{1,256}(?
 
 
 class SnsConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`topic_arn` names the topic and with it the region. `endpoint_url` is another SNS than AWS's."""
+    """Which topic."""
 
-    topic_arn: str
-    endpoint_url: str = ""
+    topic_arn: Annotated[str, Meta(description="the topic; its region is that of the ARN")]
+    endpoint_url: Annotated[str, Meta(description="another SNS, e.g. a local one for tests")] = ""
 
     def __post_init__(self) -> None:
         """Refuse what names no topic."""

@@ -10,7 +10,9 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from msgspec import Meta
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
 from hlmon_notify.answers import busy, is_url, seconds_of, short
@@ -40,15 +42,12 @@ _logger = logging.getLogger(__name__)
 
 
 class TelegramConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`token` is the bot's, `chat_id` a chat's number in quotes or a channel's @name, `thread_id` a topic of a group.
+    """Which bot tells which chat."""
 
-    `url` is that of another Bot API server than Telegram's own.
-    """
-
-    chat_id: str
-    token: Secret = Secret("env:TELEGRAM_BOT_TOKEN")
-    thread_id: int = 0
-    url: str = "https://api.telegram.org"
+    chat_id: Annotated[str, Meta(description="the chat's number in quotes, or a channel's `@name`")]
+    token: Annotated[Secret, Meta(description="refers to the bot's token")] = Secret("env:TELEGRAM_BOT_TOKEN")
+    thread_id: Annotated[int, Meta(description="the number of a topic of the group; 0: none")] = 0
+    url: Annotated[str, Meta(description="another Bot API server")] = "https://api.telegram.org"
 
     def __post_init__(self) -> None:
         """Refuse what is no chat and no address."""

@@ -15,9 +15,9 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
+from msgspec import Meta, field
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
 from hlmon_notify.answers import busy, checked_url, short
@@ -39,11 +39,19 @@ _OWN_HEADERS: Final = ("content-type", "content-length", "host")
 
 
 class WebhookConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`url` refers to where to post. `secret` signs each message; `headers` are sent along, e.g. Authorization."""
+    """Where to post, signed and with which headers."""
 
-    url: Secret = Secret("env:WEBHOOK_URL")
-    secret: Secret | None = None
-    headers: dict[str, Secret] = msgspec.field(default_factory=dict)
+    url: Annotated[Secret, Meta(description="refers to where to post")] = Secret("env:WEBHOOK_URL")
+    secret: Annotated[
+        Secret | None,
+        Meta(
+            description="refers to the signing secret: `whsec_` and base64, or any text of 16 bytes or more; left out: "
+            "not signed"
+        ),
+    ] = None
+    headers: Annotated[dict[str, Secret], Meta(description="headers to send along, e.g. Authorization")] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Refuse names that no header can have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -23,10 +23,12 @@ Connect = Callable[[], AbstractContextManager["Client"]]
 
 
 class SupabaseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which project, and the key that may write to it; both are references."""
+    """Which project, and the key that may write to it."""
 
-    url: Secret = Secret(f"env:{URL_VARIABLE}")
-    service_key: Secret = Secret(f"env:{KEY_VARIABLE}")
+    url: Annotated[Secret, msgspec.Meta(description="refers to the project's API URL")] = Secret(f"env:{URL_VARIABLE}")
+    service_key: Annotated[
+        Secret, msgspec.Meta(description="refers to the key; one in a file may be renewed while hlmon runs")
+    ] = Secret(f"env:{KEY_VARIABLE}")
 
 
 class SupabaseSink:

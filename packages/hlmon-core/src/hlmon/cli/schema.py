@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from hlmon.config import SECTIONS, FileConfig
 from hlmon.contract import Factory
 from hlmon.errors import ConfigError
 from hlmon.plugins import Catalogue
+from hlmon.routing import NotifierPolicy
 from hlmon.secret import Secret
+from hlmon.sections import SECTIONS, FileConfig
 
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 """The newest that the TOML language servers know."""
 
 JsonSchema = dict[str, Any]
 
+_NULL: Final[JsonSchema] = {"type": "null"}
 _OWN_TYPES: Final[dict[type, JsonSchema]] = {
     Path: {"type": "string"},
     Secret: {
@@ -32,10 +35,11 @@ _OWN_TYPES: Final[dict[type, JsonSchema]] = {
 def schema_of(catalogue: Catalogue) -> JsonSchema:
     """The schema of a config that may name everything in the catalogue."""
     definitions: dict[str, JsonSchema] = {}
-    document = _struct_schema(FileConfig, "hlmon", definitions)
+    document = struct_schema(FileConfig, "hlmon", definitions)
+    policy = struct_schema(NotifierPolicy, "notifier", definitions)["properties"]
     for section in SECTIONS:
         parts = [
-            _part_schema(factory, f"{section}.{factory.name}", definitions)
+            _part_schema(factory, f"{section}.{factory.name}", definitions, policy if section == "notifier" else {})
             for factory in _factories(catalogue, section)
         ]
         properties = document["properties"][section]
@@ -58,17 +62,19 @@ def _factories(catalogue: Catalogue, section: str) -> Iterator[Factory[Any, Any]
             continue
 
 
-def _part_schema(factory: Factory[Any, Any], name: str, definitions: dict[str, JsonSchema]) -> JsonSchema:
+def _part_schema(
+    factory: Factory[Any, Any], name: str, definitions: dict[str, JsonSchema], of_the_core: JsonSchema
+) -> JsonSchema:
     try:
-        schema = _struct_schema(factory.config, name, definitions)
+        schema = struct_schema(factory.config, name, definitions)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a plugin's config, the others have a schema
         schema = {"type": "object", "description": f"no schema: {error}", "properties": {}}
-    schema["properties"] = {"type": {"enum": [factory.name]}} | schema["properties"]
+    schema["properties"] = {"type": {"enum": [factory.name]}} | schema["properties"] | of_the_core
     schema["required"] = ["type", *schema.get("required", ())]
     return schema
 
 
-def _struct_schema(struct: type[msgspec.Struct], name: str, definitions: dict[str, JsonSchema]) -> JsonSchema:
+def struct_schema(struct: type[msgspec.Struct], name: str, definitions: dict[str, JsonSchema]) -> JsonSchema:
     """The schema of one struct, whole; what it refers to goes into `definitions` under names that begin with `name`."""
     twin = _with_plain_defaults(struct)
     _, components = msgspec.json.schema_components(
@@ -83,7 +89,7 @@ def _with_plain_defaults(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """The same fields, with defaults such as paths written as text: a schema can hold no others."""
     fields = [(each.encode_name, each.type, _plain_default(each)) for each in msgspec.structs.fields(struct)]
     strict = struct.__struct_config__.forbid_unknown_fields
-    names = {"__doc__": struct.__doc__, "__module__": struct.__module__}
+    names = {"__doc__": inspect.getdoc(struct), "__module__": struct.__module__}
     return msgspec.defstruct(
         struct.__name__, fields, namespace=names, kw_only=True, frozen=True, forbid_unknown_fields=strict
     )
@@ -94,8 +100,12 @@ def _plain_default(field: msgspec.structs.FieldInfo) -> Any:
         return msgspec.field(default_factory=field.default_factory)
     if field.default is msgspec.NODEFAULT:
         return msgspec.field()
-    plain = msgspec.to_builtins(field.default, str_keys=True, enc_hook=str)
+    plain = msgspec.to_builtins(field.default, str_keys=True, enc_hook=_as_written)
     return msgspec.field(default_factory=lambda: plain) if isinstance(plain, list | dict) else plain
+
+
+def _as_written(value: object) -> str:
+    return value.reference if isinstance(value, Secret) else str(value)
 
 
 def _own_schema(type_: type) -> JsonSchema:
@@ -110,6 +120,14 @@ def _for_toml(schema: Any) -> Any:
         return [_for_toml(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
+    if _NULL in schema.get("anyOf", ()):
+        return _for_toml(_without_null(schema))
     if schema.get("format") == "decimal":
         return {key: value for key, value in schema.items() if key != "format"} | {"type": ["number", "string"]}
     return {key: _for_toml(value) for key, value in schema.items() if not (key == "default" and value is None)}
+
+
+def _without_null(schema: JsonSchema) -> JsonSchema:
+    others = [each for each in schema["anyOf"] if each != _NULL]
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return others[0] | rest if len(others) == 1 else rest | {"anyOf": others}

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
-from hlmon.config import HyperliquidSection
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import WireError
 from hlmon.events import AccountInfo, Event, MarketTrades
@@ -28,6 +27,7 @@ from hlmon.hyperliquid.recovery import Surroundings
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
+from hlmon.sections import HyperliquidSection
 from hlmon.status import SourceStatus
 
 CHECKPOINT_SECONDS = 60.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from hlmon.events import Alert, Severity
 from hlmon.routing.quiet import check_hours, check_zone
@@ -13,15 +14,16 @@ from hlmon.routing.quiet import check_hours, check_zone
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 """From the least to the most severe."""
 
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-
 
 class Matcher(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Some of all alerts: of these rules, accounts and labels; each that is empty means all."""
 
-    rules: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()  # addresses or labels
-    labels: dict[str, tuple[str, ...]] = {}  # name -> the values, one of which it has
+    rules: Annotated[tuple[str, ...], Meta(description="names of rules; left out: all")] = ()
+    accounts: Annotated[tuple[str, ...], Meta(description="addresses or labels of accounts; left out: all")] = ()
+    labels: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(description='label = list of values, one of which it has, as in `labels.coin = ["BTC"]`'),
+    ] = {}
 
     def matches(self, alert: Alert, accounts: Mapping[str, str]) -> bool:
         """Whether the alert is one of them; `accounts` is address -> the user's label."""
@@ -38,15 +40,27 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Route(Matcher, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One [[route]]: alerts at least this severe go to these notifiers, grouped, repeated and held back like this."""
 
-    to: tuple[str, ...]
-    severity: Severity = "info"
-    group_by: tuple[str, ...] = ("rule", "account")
-    wait_seconds: NotNegative = 1.0
-    max_wait_seconds: NotNegative = 10.0
-    repeat_minutes: Annotated[float, msgspec.Meta(ge=1)] | None = None  # None: a condition is told once
-    quiet_hours: str = ""
-    quiet_below: Severity = "critical"
-    zone: str = "UTC"
+    to: Annotated[tuple[str, ...], Meta(description="names of notifiers")]
+    severity: Annotated[Severity, Meta(description="the least severe that takes this route")] = "info"
+    group_by: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="what alerts of one message have in common: `rule`, `account`, `severity`, `subject`, any label"
+        ),
+    ] = ("rule", "account")
+    wait_seconds: Annotated[float, Meta(ge=0, description="a message goes out when nothing joined it for so long")] = (
+        1.0
+    )
+    max_wait_seconds: Annotated[float, Meta(ge=0, description="and at the latest so long after its first alert")] = 10.0
+    repeat_minutes: Annotated[
+        Annotated[float, Meta(ge=1)] | None,
+        Meta(description="how often a condition is told again while it lasts; left out: never"),
+    ] = None
+    quiet_hours: Annotated[str, Meta(description='such as `"22:00-07:00"`')] = ""
+    quiet_below: Annotated[Severity, Meta(description="what is less severe waits for the end of the quiet hours")] = (
+        "critical"
+    )
+    zone: Annotated[str, Meta(description='time zone of the quiet hours, such as `"Europe/Berlin"`')] = "UTC"
 
     def __post_init__(self) -> None:
         """Raise ValueError for quiet hours or a zone that cannot be."""
@@ -78,9 +92,11 @@ class Inhibit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Both are names of rules or their types.
     """
 
-    rules: tuple[str, ...]
-    mutes: tuple[str, ...]
-    minutes: Annotated[float, msgspec.Meta(gt=0)] = 15.0
+    rules: Annotated[
+        tuple[str, ...], Meta(description="names or types of rules whose alerts mute others of the same account")
+    ]
+    mutes: Annotated[tuple[str, ...], Meta(description="names or types of rules that are muted")]
+    minutes: Annotated[float, Meta(gt=0, description="for how long")] = 15.0
 
     def is_cause(self, alert: Alert) -> bool:
         """Whether the alert mutes others."""
@@ -96,9 +112,9 @@ class Inhibit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class NotifierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every [notifier.NAME] may say besides the plugin's own fields."""
 
-    messages_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 20
-    fallback: tuple[str, ...] = ()
-    fallback_after_minutes: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    messages_per_minute: Annotated[int, Meta(ge=1, description="never more in any minute; the rest comes merged")] = 20
+    fallback: Annotated[tuple[str, ...], Meta(description="notifiers that get what this one does not accept")] = ()
+    fallback_after_minutes: Annotated[float, Meta(ge=0, description="after how long they get it")] = 5.0
 
 
 DEFAULT_INHIBIT: Final = (Inhibit(rules=("liquidation",), mutes=("margin", "liquidation_distance")),)

@@ -99,9 +99,7 @@ class DrawdownConfig(DayConfig, frozen=True, kw_only=True):
         float, Meta(ge=0, description="how long it must hold before the alert; a transfer takes a moment to be known")
     ] = 60
     above: Annotated[Decimal, Meta(description="percent of the high that are lost")] = Decimal(10)
-    high: Annotated[Literal["day", "all_time"], Meta(description="which high: the `day`'s or the `all_time` one")] = (
-        "day"
-    )
+    high: Annotated[Literal["day", "all_time"], Meta(description="that of the day or of all time")] = "day"
     clear: Clear = None
 
     def __post_init__(self) -> None:

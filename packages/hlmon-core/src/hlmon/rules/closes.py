@@ -39,7 +39,7 @@ class ClosedConfig(CoinRule, frozen=True, kw_only=True):
 
     causes: Annotated[
         tuple[CloseCause, ...],
-        Meta(description="only these: `order`, `liquidation`, `adl`, `settlement`, `netting`, `flip`, `state`"),
+        Meta(description="only closes that ended by one of these; left out: all"),
     ] = ()
 
 
@@ -164,7 +164,7 @@ class Flipped:
 class ForcedConfig(CoinRule, frozen=True, kw_only=True):
     """Which forced reductions are alerts."""
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "critical"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "critical"
     cooldown_seconds: Annotated[
         float, Meta(ge=0, description="one is many fills: for so long they are told once for each coin")
     ] = 60

@@ -36,7 +36,7 @@ class RuleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     speech: ClassVar[Words] = Words(title="")
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "info"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "info"
     cooldown_seconds: Annotated[
         float,
         Meta(ge=0, description="after an alert no other about the same account and coin (or condition) for so long"),
@@ -69,7 +69,7 @@ class CoinRule(AccountRule, frozen=True, kw_only=True):
 class ConditionConfig(RuleConfig, frozen=True, kw_only=True):
     """The fields of every rule about something that holds for a while."""
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "warning"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "warning"
     for_seconds: Annotated[float, Meta(ge=0, description="how long it must hold before the alert")] = 0
     resolved: Annotated[bool, Meta(description="whether its end is told too")] = True
 

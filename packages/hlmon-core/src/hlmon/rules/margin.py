@@ -43,7 +43,7 @@ class MarginConfig(AccountCondition, frozen=True, kw_only=True):
         details=("used", "maintenance", "equity"),
     )
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "critical"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "critical"
     above: Annotated[
         Decimal, Meta(description="percent of the equity that maintenance margin takes; liquidation is at 100")
     ] = Decimal(75)

@@ -60,7 +60,7 @@ class DistanceConfig(CoinCondition, frozen=True, kw_only=True):
         details=("distance", "mark", "liquidation", "size", "value", "entry", "unrealized"),
     )
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "critical"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "critical"
     below: Annotated[Decimal, Meta(description="percent of the mark price that it may still move")] = Decimal(10)
     clear: Clear = None
 

@@ -29,7 +29,7 @@ class StreamConfig(AccountCondition, frozen=True, kw_only=True):
         details=("silent", "reason", "stream", "from", "to", "lasted"),
     )
 
-    severity: Annotated[Severity, Meta(description="`info`, `warning` or `critical`")] = "critical"
+    severity: Annotated[Severity, Meta(description="how urgent its alerts are")] = "critical"
     silent_seconds: Annotated[
         float, Meta(ge=10, description="how long an account may be silent; it speaks each 5 s")
     ] = 30

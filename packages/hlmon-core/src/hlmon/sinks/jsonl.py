@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -25,9 +25,9 @@ _LINE_START: Final = b'{"kind":"'
 
 
 class JsonlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`path` is the file; it is created if it is missing, its folder is not."""
+    """Which file."""
 
-    path: str
+    path: Annotated[str, msgspec.Meta(description="the file; it is created if it is missing, its folder is not")]
 
 
 class _Kind(msgspec.Struct):

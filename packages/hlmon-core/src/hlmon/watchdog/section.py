@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from hlmon.secret import Secret
 
@@ -15,9 +16,17 @@ class WatchdogSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     Whoever knows the ping URL can say that all is well, so it is a secret.
     """
 
-    ping_url: Secret | None = None
-    ping_seconds: Annotated[int, msgspec.Meta(ge=10)] = 60
-    healthz: str | None = None  # ADDRESS:PORT
+    ping_url: Annotated[
+        Secret | None,
+        Meta(description="refers to the URL that is told each minute that all is well; left out: no ping"),
+    ] = None
+    ping_seconds: Annotated[int, Meta(ge=10, description="time between two pings")] = 60
+    healthz: Annotated[
+        str | None,
+        Meta(
+            description='address and port where `GET /healthz` is answered, e.g. `"127.0.0.1:8731"` or `"[::1]:8731"`'
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.healthz is not None:
