@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_ecs as ecs
@@ -16,12 +17,19 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from hlmon_deploy.acknowledged import NO_OWN_KEY, acknowledge
 from hlmon_deploy.names import PREFIX
 from hlmon_deploy.shard import Shard
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 _CODE = Path(__file__).parent / "functions" / "fallback.py"
 _RETURN_HOUR = 4  # UTC; when the services try Spot again
+FUNCTION_FINDINGS: Final = {
+    "CKV_AWS_115": "A new account has ten executions at a time, of which AWS lets none be reserved",
+    "CKV_AWS_117": "It calls the outside only, which in a VPC would take a NAT gateway",
+    "CKV_AWS_173": "Nothing secret is in its variables, which AWS encrypts with a key of its own",
+}
+"""Of checkov, in every function."""
 
 
 class Placement(Construct):
@@ -50,7 +58,7 @@ class Placement(Construct):
         )
         rule.add_target(targets.SnsTopic(topic))
         if fallback:
-            function = self._function(cluster, monitors)
+            function = self._function(cluster, monitors, topic)
             daily = events.Rule(
                 self,
                 "BackToSpot",
@@ -60,7 +68,8 @@ class Placement(Construct):
             for each in (rule, daily):
                 each.add_target(targets.LambdaFunction(function))
 
-    def _function(self, cluster: ecs.ICluster, monitors: Sequence[Shard]) -> lambda_.Function:
+    def _function(self, cluster: ecs.ICluster, monitors: Sequence[Shard], topic: sns.ITopic) -> lambda_.Function:
+        """The function that moves the services; a move that failed three times is told to the topic."""
         role = function_role(self, "FallbackRole")
         log = function_log(self, "FallbackLog", "fallback", role)
         role.add_to_policy(
@@ -69,7 +78,7 @@ class Placement(Construct):
                 resources=[monitor.service.service_arn for monitor in monitors],
             )
         )
-        return lambda_.Function(
+        function = lambda_.Function(
             self,
             "Fallback",
             function_name=f"{PREFIX}-fallback",
@@ -78,6 +87,7 @@ class Placement(Construct):
             handler="index.on_event",
             code=lambda_.Code.from_inline(_CODE.read_text(encoding="utf-8")),
             timeout=cdk.Duration.seconds(60),
+            dead_letter_topic=topic,
             role=role,
             log_group=log,
             environment={
@@ -85,6 +95,8 @@ class Placement(Construct):
                 "SERVICES": json.dumps([monitor.service.service_name for monitor in monitors]),
             },
         )
+        acknowledge(function, FUNCTION_FINDINGS)
+        return function
 
 
 def function_role(scope: Construct, name: str) -> iam.Role:
@@ -102,4 +114,5 @@ def function_log(scope: Construct, name: str, function: str, role: iam.Role) -> 
         removal_policy=cdk.RemovalPolicy.DESTROY,
     )
     log.grant_write(role)
+    acknowledge(log, {"CKV_AWS_158": NO_OWN_KEY})
     return log

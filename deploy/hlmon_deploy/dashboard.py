@@ -16,9 +16,13 @@ _TROUBLE = ["fields @timestamp, level, message", "filter level != 'info'", "sort
 
 
 def add_dashboard(
-    scope: Construct, alarms: Sequence[ShardAlarms], monitors: Sequence[Shard], tables: Sequence[str]
+    scope: Construct,
+    every: Sequence[cloudwatch.IAlarm],
+    alarms: Sequence[ShardAlarms],
+    monitors: Sequence[Shard],
+    tables: Sequence[str],
 ) -> cloudwatch.Dashboard:
-    """Alarms first, then how alive each service is, then what it costs the machine and the store, then trouble."""
+    """Every alarm first, then how alive each service is, then what it costs the machine and the store, then trouble."""
 
     def graph(title: str, metrics: Sequence[cloudwatch.IMetric], width: int = 12) -> cloudwatch.GraphWidget:
         return cloudwatch.GraphWidget(title=title, left=list(metrics), width=width, height=6)
@@ -26,7 +30,6 @@ def add_dashboard(
     dashboard = cloudwatch.Dashboard(
         scope, "Dashboard", dashboard_name=DASHBOARD, default_interval=cdk.Duration.hours(6)
     )
-    every = [alarm for each in alarms for alarm in each.alarms]
     dashboard.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(every), width=24, height=3))
     dashboard.add_widgets(
         graph("Seconds since the exchange was heard", [each.silence for each in alarms]),

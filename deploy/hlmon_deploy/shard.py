@@ -12,7 +12,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from hlmon_deploy.acknowledged import acknowledge
+from hlmon_deploy.acknowledged import NO_OWN_KEY, acknowledge
 from hlmon_deploy.container import ACCOUNTS, WANTED, variable_of
 from hlmon_deploy.names import CLUSTER, JOURNAL, LOG_GROUP, PREFIX, of_shard
 from hlmon_deploy.network import Network
@@ -46,7 +46,8 @@ class MonitorCluster(ecs.Cluster):
         cluster = self.node.default_child
         assert isinstance(cluster, ecs.CfnCluster)  # noqa: S101  # for the type checker
         cluster.capacity_providers = ["FARGATE", "FARGATE_SPOT"]
-        acknowledge(self, {"ECS4": "Container Insights costs more than the task; the alarms do without it"})
+        reason = "Container Insights costs more than the task; the alarms do without it"
+        acknowledge(self, {"ECS4": reason, "CKV_AWS_65": reason})
 
 
 class Shard(Construct):
@@ -74,6 +75,7 @@ class Shard(Construct):
             retention=logs.RetentionDays.TWO_WEEKS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        acknowledge(self.log_group, {"CKV_AWS_158": NO_OWN_KEY})
         self._plan, self._store = plan, store
         self.task = self._task(image, plan.manifest.toml(number, topic_arn))
         self.service = ecs.FargateService(

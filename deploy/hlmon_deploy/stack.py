@@ -65,10 +65,12 @@ class HyperliquidMonitorStack(cdk.Stack):
             topic=topic,
             fallback=plan.settings.capacity == "spot",
         )
+        every = [alarm for each in alarms for alarm in each.alarms]
         if plan.settings.relay:
             code = stage_relay(plan.manifest, plan.settings.arch, _scratch() / "relay")
-            Relay(self, "Relay", plan=plan, store=store, topic=topic, code=code, topic_arn=own_arn)
-        add_dashboard(self, alarms, monitors, tables)
+            relay = Relay(self, "Relay", plan=plan, store=store, topic=topic, code=code, topic_arn=own_arn)
+            every.append(relay.alarm)
+        add_dashboard(self, every, alarms, monitors, tables)
         if plan.settings.budget:
             add_budget(self, plan.settings.budget, topic)
         cdk.CfnOutput(self, "TopicArn", value=topic.topic_arn, description="Where alarms and alerts go")

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from hlmon_deploy.acknowledged import acknowledge
+from hlmon_deploy.acknowledged import NO_OWN_KEY, acknowledge
 from hlmon_deploy.container import ACCOUNTS, UNSET
 from hlmon_deploy.names import CREDENTIALS, TOPIC
 from hlmon_deploy.needs import Grant, KeyPart, Resources, Table, is_own_arn
@@ -59,11 +59,12 @@ class Store(Construct):
             secret_string_value=cdk.SecretValue.unsafe_plain_text(json.dumps(first)),
         )
         secret.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-        acknowledge(secret, {"SMG4": "Other services issue what is in it, so AWS cannot rotate it"})
+        issued = "Other services issue what is in it, so AWS cannot rotate it"
+        acknowledge(secret, {"SMG4": issued, "CKV_AWS_149": NO_OWN_KEY})
         return secret
 
     def _table(self, table: Table, data: Data) -> dynamodb.Table:
-        return dynamodb.Table(
+        made = dynamodb.Table(
             self,
             table.name,
             table_name=table.name,
@@ -76,6 +77,8 @@ class Store(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.RETAIN if data == "keep" else cdk.RemovalPolicy.DESTROY,
         )
+        acknowledge(made, {"CKV_AWS_119": NO_OWN_KEY})
+        return made
 
 
 def _attribute(part: KeyPart) -> dynamodb.Attribute:

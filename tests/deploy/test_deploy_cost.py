@@ -27,6 +27,7 @@ FREE = {
     "Events::Rule": "events of AWS's own services, and schedules",
     "Lambda::Function": "seconds a month, of the million calls that are free",
     "Lambda::Permission": "",
+    "Lambda::EventInvokeConfig": "",
     "SQS::Queue": "the first million messages",
     "SQS::QueuePolicy": "",
     "SNS::Topic": "the first million messages and thousand mails",
@@ -86,6 +87,16 @@ def test_alarms_metrics_tasks_and_secrets_are_as_many_as_in_the_template(deploy,
     assert (alarms, metrics) == (len(stack.all("CloudWatch::Alarm")), len(stack.all("Logs::MetricFilter")))
     assert lines["Fargate Spot"]["detail"].startswith(f"{len(stack.all('ECS::Service'))} × 0.25 vCPU, 0.5 GB")
     assert lines["Secrets Manager"]["detail"] == "1 secret"
+
+
+def test_the_alarm_of_the_relay_is_counted_with_it(deploy, tmp_path, monkeypatch):
+    file = deploy.config(tmp_path, '[notifier.ops]\ntype = "discord"')
+    deploy.relay_alone(monkeypatch)
+    stack = deploy.synthesize(deploy.plan(tmp_path, config="hlmon.toml", relay="ops", image="example/hlmon:1"))
+    without, relayed = (estimate("--config", str(file), *option)["CloudWatch"] for option in ([], ["--relay"]))
+    assert f" {len(stack.all('CloudWatch::Alarm'))} alarms" in relayed["detail"]
+    assert round(relayed["monthly_usd"] - without["monthly_usd"], 2) == 0.10
+    assert kinds_of(stack) <= PRICED.keys() | FREE.keys()
 
 
 @pytest.mark.parametrize(

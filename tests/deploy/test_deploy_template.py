@@ -223,6 +223,11 @@ def test_a_task_that_cannot_be_placed_is_told_and_moves_to_on_demand(dynamodb, s
     assert len(supabase.one("Events::Rule")["Targets"]) == 1
 
 
+def test_a_move_that_failed_is_told_to_the_topic(dynamodb):
+    (topic,) = [name for name, each in dynamodb.template["Resources"].items() if each["Type"] == "AWS::SNS::Topic"]
+    assert dynamodb.one("Lambda::Function")["DeadLetterConfig"] == {"TargetArn": {"Ref": topic}}
+
+
 def test_the_dashboard_has_its_name_and_valid_widgets(dynamodb):
     dashboard = dynamodb.one("CloudWatch::Dashboard")
     assert dashboard["DashboardName"] == "HyperliquidMonitor"

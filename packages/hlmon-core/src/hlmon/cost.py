@@ -82,6 +82,7 @@ TASK_VCPU: Final = Decimal("0.25")
 TASK_GB: Final = Decimal("0.5")
 ACCOUNTS_PER_TASK: Final = 10  # users that the exchange lets one IP address follow
 ALARMS: Final = 6  # of each task: CPU, memory, running, silence, lag, errors
+RELAY_ALARMS: Final = 1  # what it could not deliver
 METRICS: Final = 3  # the last three are read from the log, and such metrics cost
 LOG_GB: Final = Decimal("0.5")  # of each task
 IMAGES_GB: Final = Decimal(1)  # the last few images
@@ -114,6 +115,7 @@ class Usage:
     snapshot_seconds: int = 60
     shards: int | None = None  # None: as many as the accounts take
     secrets: int | None = None  # None: those of the store alone
+    relay: bool = False
 
     @property
     def tasks(self) -> int:
@@ -214,7 +216,8 @@ def monthly_lines(usage: Usage, db_mode: DbMode, region: Region, units: Units) -
     on_demand = (TASK_VCPU * region.vcpu_hour + TASK_GB * region.gb_hour) * hours
     secrets = usage.secrets or (2 if db_mode == "supabase" else 1)
     supabase = Line(name="Supabase Pro", detail="8 GB database, 250 GB bandwidth", monthly_usd=SUPABASE_PRO)
-    logs, alarms, metrics = LOG_GB * tasks, ALARMS * tasks, METRICS * tasks
+    logs, metrics = LOG_GB * tasks, METRICS * tasks
+    alarms = ALARMS * tasks + RELAY_ALARMS * usage.relay
     return [
         *([supabase] if db_mode == "supabase" else dynamodb_lines(usage, units, region)),
         Line(

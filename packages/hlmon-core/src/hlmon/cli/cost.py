@@ -64,6 +64,7 @@ _CENT: Final = Decimal("0.01")
     "--db-mode", type=click.Choice(get_args(DbMode)), default="dynamodb", show_default=True, help="The store."
 )
 @click.option("--shards", type=click.IntRange(1, 20), help="Tasks.  [default: one for every ten accounts]")
+@click.option("--relay", is_flag=True, help="With the relay of alarms to notifiers.")
 @click.option("--region", type=click.Choice(list(REGIONS)), default="us-east-1", show_default=True, help="AWS region.")
 @json_option
 def command(
@@ -75,6 +76,7 @@ def command(
     snapshot_seconds: int,
     db_mode: DbMode,
     shards: int | None,
+    relay: bool,
     region: str,
     as_json: bool,
 ) -> None:
@@ -85,7 +87,12 @@ def command(
     comes on top, with two writes.
     """
     usage = Usage(
-        accounts=accounts, trades_per_day=trades_per_day, coins=coins, snapshot_seconds=snapshot_seconds, shards=shards
+        accounts=accounts,
+        trades_per_day=trades_per_day,
+        coins=coins,
+        snapshot_seconds=snapshot_seconds,
+        shards=shards,
+        relay=relay,
     )
     if config_file is not None:
         usage, db_mode = _configured(usage, config_file)
