@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-parts test-whole check dist site lowest bench picture lock clean
+.PHONY: help setup run test test-parts test-whole check dist docs site lowest bench picture lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 setup: $(READY) ## make .venv with hlmon and everything to develop it
 
@@ -33,17 +33,28 @@ check: $(READY) ## formatting, lint and types
 
 test: check ## every check and every test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-parts test-whole
+	@echo "left out, beside what is skipped above: the container image (make test-image), the lowest versions (make lowest)"
 
 test-parts: # beside the whole, which mostly waits
-	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/sim
+	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/sim --ignore=tests/image
 
 test-whole:
 	$(BIN)/pytest tests/e2e tests/sim
+
+test-image: $(READY) ## build the container image without Docker and run it; needs root, buildah, debootstrap, podman, runc
+	$(BIN)/pytest tests/image
+
+checkov: $(READY) ## install checkov into .cache/, with which the tests then check the template of the deployment as well
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/checkov
+	$(BIN)/uv pip install --quiet --python .cache/checkov --require-hashes -r tests/deploy/checkov.txt
 
 dist: $(READY) ## build a wheel and an sdist of every package into dist/, and check them
 	rm -rf dist
 	$(BIN)/uv build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
 	$(BIN)/twine check --strict dist/*
+
+docs: $(READY) ## write the tables of fields and the help of commands into docs/ anew, from the code
+	$(BIN)/python docs/reference.py
 
 site: $(READY) ## build the documentation as a site into site/, strictly and without the network
 	$(BIN)/zensical build --strict --clean
@@ -61,6 +72,8 @@ lock: $(READY) ## choose dependency versions anew and write constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) --no-emit-package hlmon-deploy \
 		--output-file constraints.txt pyproject.toml
+	echo checkov | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --upgrade --output-file tests/deploy/checkov.txt -
 
 clean: ## remove what the other targets made
 	rm -rf .venv dist site .cache tests/*/node_modules deploy/cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis

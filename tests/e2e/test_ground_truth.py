@@ -15,9 +15,9 @@ from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
 from tests.e2e.truth import (
     final_statuses,
+    is_caught_up,
     open_gaps,
     rounded,
-    seen_closes,
     stop_trading,
     stored_closes,
     stored_deltas,
@@ -44,21 +44,6 @@ KILLS = 5
 def config_of(server: SimServer) -> str:
     accounts = "".join(f'[[account]]\naddress = "{address}"\n' for address in server.addresses)
     return f'{accounts}[hyperliquid]\nurl = "{server.url}"\ncoins = ["BTC", "ETH"]\nweight_per_minute = 1000000\n'
-
-
-def is_caught_up(monitor, truth: dict[str, list[dict]]) -> bool:
-    """Whether there is as much in the journal as there should be; what exactly is there is for the tests to say.
-
-    A close may come ten seconds after its fill, which may have to wait for the one before it.
-    """
-    counts = dict(monitor.query("SELECT kind, count(*) FROM events GROUP BY kind"))
-    resting = sum(status == "open" for status in final_statuses(truth).values())
-    open_orders = monitor.query("SELECT count(*) FROM hl_orders WHERE status = 'open'")
-    return (
-        open_orders == [(resting,)]
-        and all(counts[kind] >= len(truth[kind]) for kind in ("fill", "funding", "ledger"))
-        and len(seen_closes(monitor.bodies("position_closed"))) >= len(truth["close"])
-    )
 
 
 class Story:
@@ -91,7 +76,7 @@ def story(tmp_path_factory, monitor_of, wait):
         wait(lambda: len(server.faults.done) >= len(plan) and time.monotonic() > ends, 3 * BUSY_S, "every fault")
 
         exchange.do(lambda: stop_trading(server))
-        wait(lambda: is_caught_up(monitor, truth_of(truth)), 120, "everything in the journal", every=1.0)
+        wait(lambda: is_caught_up(monitor.bodies, truth_of(truth)), 120, "everything in the journal", every=1.0)
         monitor.terminate()
     return Story(truth_of(truth), monitor, server.faults.done)
 

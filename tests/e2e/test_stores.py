@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
 
-from hlmon.errors import JournalError
-from hlmon.journal import Journal
 from hlmon_dynamodb.config import DynamodbConfig
 from hlmon_dynamodb.create import create_tables
-from hlmon_dynamodb.tables import TABLE_OF
 from hlmon_sim.background import BackgroundServer
 from hlmon_sim.faults import KINDS, random_plan
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
 from hlmon_supabase.tables import TABLES
 from tests.e2e import truth as t
+from tests.e2e.watching import is_whole
 from tests.servers.dynamodb import ministack
+from tests.servers.items import Items
 from tests.servers.postgrest import plain_postgrest
 from tests.servers.supabase import SERVICE_KEY, Project, postgres
 
@@ -52,27 +47,6 @@ LIMITS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_pe
 COLUMNS = {"account_address": "account", "created_at_ms": "time_ms", "closed_at_ms": "time_ms"}
 
 
-class Items:
-    """What is in DynamoDB, read as any client does."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        session = boto3.Session(aws_access_key_id="AKIATEST", aws_secret_access_key="test", region_name="us-east-1")
-        self.client = session.client("dynamodb", endpoint_url=url)
-        self.plain = TypeDeserializer().deserialize
-
-    def bodies(self, kind: str) -> list[dict[str, Any]]:
-        pages = self.client.get_paginator("scan").paginate(
-            TableName=f"hl-{TABLE_OF[kind].name}",
-            ConsistentRead=True,
-            FilterExpression="#kind = :kind",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": {"S": kind}},
-        )
-        items = [item for page in pages for item in page["Items"]]
-        return [{name: self.plain(value) for name, value in item.items()} for item in items]
-
-
 class Rows:
     """What is in Supabase's database."""
 
@@ -89,20 +63,6 @@ def config_of(exchange: SimServer, dynamodb_url: str) -> str:
     source = f'[hyperliquid]\nurl = "{exchange.url}"\ncoins = ["BTC", "ETH"]\nweight_per_minute = 1000000\n'
     aws = f'[sink.aws]\ntype = "dynamodb"\nendpoint_url = "{dynamodb_url}"\n'
     return f'{accounts}{source}cvd_seconds = {CVD_SECONDS}\n{aws}[sink.pg]\ntype = "supabase"\n'
-
-
-def is_caught_up(store: Items | Rows, truth: t.Truth) -> bool:
-    """Whether there is as much in the store as there should be; what exactly is there is for the tests to say.
-
-    A close may come ten seconds after its fill, which may have to wait for the one before it.
-    """
-    resting = sum(status == "open" for status in t.final_statuses(truth).values())
-    orders = Counter(body["status"] for body in store.bodies("order"))
-    return (
-        orders["open"] == resting
-        and all(len(store.bodies(kind)) >= len(truth[kind]) for kind in ("fill", "funding", "ledger"))
-        and len(t.seen_closes(store.bodies("position_closed"))) >= len(truth["close"])
-    )
 
 
 class Story:
@@ -149,27 +109,24 @@ def story(tmp_path_factory, stores, monitor_of, wait) -> Story:
         start_on_empty_disk(killed, KILLS)
         wait(lambda: len(server.faults.done) >= len(plan), 3 * BUSY_S, "every fault")
         for monitor in (steady, killed):
-            wait(lambda monitor=monitor: is_whole(monitor), 60, "every account watched again", every=0.2)
+            wait(
+                lambda monitor=monitor: is_whole(monitor.journal, ACCOUNTS),
+                60,
+                "every account watched again",
+                every=0.2,
+            )
         exchange.do(lambda: t.stop_trading(server))
         for store in stores.values():
-            wait(lambda store=store: is_caught_up(store, t.truth_of(path)), 120, "everything in the store", every=0.5)
+            wait(
+                lambda store=store: t.is_caught_up(store.bodies, t.truth_of(path)),
+                120,
+                "everything in the store",
+                every=0.5,
+            )
         assert [steady.terminate(), killed.terminate()] == [0, 0]
     kinds = ("fill", "funding", "ledger", "order", "position_closed", "cvd", "gap", "checkpoint")
     stored = {name: {kind: store.bodies(kind) for kind in kinds} for name, store in stores.items()}
     return Story(t.truth_of(path), stored, server)
-
-
-def is_whole(monitor) -> bool:
-    """Whether the monitor says that it watches every account and has read back what it missed."""
-    try:
-        with Journal.open(monitor.journal, read_only=True) as journal:
-            status = json.loads(journal.status() or "{}")
-    except JournalError:  # not there yet
-        return False
-    accounts = status["sources"][0]["accounts"] if status else []
-    return len(accounts) == ACCOUNTS and all(
-        account["status"] == "watched" and not account.get("resuming") for account in accounts
-    )
 
 
 def start_on_empty_disk(monitor, life: int) -> None:

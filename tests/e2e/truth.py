@@ -7,8 +7,8 @@ Numbers may be texts or Decimals.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -183,3 +183,17 @@ def stored_deltas(bodies: Iterable[Body]) -> dict[tuple[str, int], Decimal]:
 def open_gaps(bodies: Iterable[Body]) -> list[Body]:
     """What of an account was not seen and is not read back."""
     return [body for body in bodies if body.get("account") and not body.get("healed")]
+
+
+def is_caught_up(bodies: Callable[[str], list[Body]], truth: Truth) -> bool:
+    """Whether a store, `bodies` being its events of a kind, has as much as it should; what exactly is for the tests.
+
+    A close may come ten seconds after its fill, which may have to wait for the one before it.
+    """
+    resting = sum(status == "open" for status in final_statuses(truth).values())
+    orders = Counter(body["status"] for body in bodies("order"))
+    return (
+        orders["open"] == resting
+        and all(len(bodies(kind)) >= len(truth[kind]) for kind in ("fill", "funding", "ledger"))
+        and len(seen_closes(bodies("position_closed"))) >= len(truth["close"])
+    )
