@@ -26,7 +26,7 @@ WRITTEN = sorted(
 LAYERS = [
     {"errors", "events", "status"},
     {"contract", "cost", "heartbeat", "labels", "routing", "fields", "verify"},
-    {"hookspecs", "config", "sections", "secret", "journal", "telemetry", "schedule", "watchdog"},
+    {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "parts"},
     {"host"},

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest
+from hlmon.parts import needs_of
 from hlmon.plugins import Catalogue
+from hlmon.secret import Secret
 from hlmon_deploy.manifest import Manifest, read_manifest
-from hlmon_deploy.needs import Resources, is_own_arn, resources_of
+from hlmon_deploy.needs import Resources, resources_of
 from hlmon_deploy.settings import DeploySettings
 
 
@@ -34,10 +38,8 @@ def read_plan(settings: DeploySettings, catalogue: Catalogue, folder: Path, envi
     if manifest.accounts and len(manifest.accounts) < settings.shards:
         raise ConfigError(f"--context shards: {settings.shards} are more than the {len(manifest.accounts)} accounts")
     _check_relay(settings, {part.name: part.factory.name for part in manifest.parts.notifiers})
-    resources = resources_of(manifest.parts, environ)
-    foreign = [arn for arn in resources.topics if not is_own_arn(arn) and not arn.startswith("arn:")]
-    if foreign:
-        raise ConfigError(f"the topic {foreign[0]} must be named by its ARN")
+    _check_secrets(manifest)
+    resources = resources_of(needs_of(manifest.config, manifest.parts), environ)
     return Plan(settings=settings, manifest=manifest, resources=resources)
 
 
@@ -48,3 +50,30 @@ def _check_relay(settings: DeploySettings, notifiers: Mapping[str, str]) -> None
             raise ConfigError(f"--context relay: the config has no [notifier.{name}]{nearest(name, notifiers)}")
         if notifiers[name] == "sns":
             raise ConfigError(f"--context relay: {name} publishes to a topic; name notifiers that tell people")
+
+
+def _check_secrets(manifest: Manifest) -> None:
+    """Whether every secret comes from a variable: the files of this machine are not in the container."""
+    configs = {f"{part.name} ({part.factory.name})": part.config for part in manifest.parts.every}
+    problems = [
+        f"{path}: {secret.reference} is a file that the container does not have; use env:NAME"
+        for owner, config in {**configs, "watchdog": manifest.config.watchdog}.items()
+        for path, secret in _secrets_in(config, owner)
+        if secret.reference.startswith("file:")
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+    """Every secret of a config, with its place."""
+    if isinstance(value, Secret):
+        yield path, value
+    elif isinstance(value, msgspec.Struct):
+        yield from _secrets_in(msgspec.structs.asdict(value), path)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _secrets_in(each, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for position, each in enumerate(value):
+            yield from _secrets_in(each, f"{path}[{position}]")

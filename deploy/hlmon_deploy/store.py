@@ -11,10 +11,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from hlmon.needs import Grant, KeyPart, Table
 from hlmon_deploy.acknowledged import NO_OWN_KEY, acknowledge
 from hlmon_deploy.container import ACCOUNTS, UNSET
 from hlmon_deploy.names import CREDENTIALS, TOPIC
-from hlmon_deploy.needs import Grant, KeyPart, Resources, Table, is_own_arn
+from hlmon_deploy.needs import Resources, is_own_arn
 from hlmon_deploy.settings import Data
 
 _TYPES: Final = {

@@ -13,7 +13,7 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from hlmon.contract import DeriverFactory, NoConfig, NotifierFactory, SinkFactory
+from hlmon.contract import DeriverFactory, Need, NoConfig, NotifierFactory, SinkFactory
 from hlmon.hookspecs import hookimpl
 from hlmon.rules.day import FundingConfig, PnlConfig
 from hlmon.rules.expression import ExpressionConfig
@@ -110,11 +110,16 @@ def burns_the_clock():
     return [sink()]
 
 
+def needing(kind, name, **details):
+    return lambda _config: [Need(kind=kind, name=name, why="", details=details)]
+
+
 LOADS = "test_it_loads_and_every_hook_answers"
 CONFIGS = "test_configs_are_frozen_and_refuse_unknown_fields"
 NAMES = "test_names_are_unique_and_easy_to_write"
 KINDS = "test_kinds_and_batches_make_sense"
 NEEDS = "test_needs_are_plain_data"
+PROVIDED = "test_needs_say_what_is_to_be_provided"
 QUICK = "test_hooks_are_quick_and_touch_nothing"
 SAME = "test_hooks_say_the_same_each_time"
 
@@ -132,6 +137,9 @@ WRONG_PLUGINS = {
     "unknown kinds": ({"hlmon_sinks": hook(sink(kinds=frozenset({"fills"})))}, KINDS),
     "a sink that wants readings": ({"hlmon_sinks": hook(sink(kinds=frozenset({"prices"})))}, KINDS),
     "needs as text": ({"hlmon_sinks": hook(sink(needs=lambda config: ["a table"]))}, NEEDS),
+    "a table without a key": ({"hlmon_sinks": hook(sink(needs=needing("table", "t")))}, PROVIDED),
+    "a reference as a variable": ({"hlmon_sinks": hook(sink(needs=needing("secret", "env:TOKEN")))}, PROVIDED),
+    "every action": ({"hlmon_sinks": hook(sink(needs=needing("permission", "p", actions=["*"])))}, PROVIDED),
     "no example config": ({"hlmon_sinks": hook(sink(config=Config))}, NEEDS),
     "reads a file": ({"hlmon_sinks": hookimpl(reads_a_file)}, QUICK),
     "looks up a host": ({"hlmon_sinks": hookimpl(opens_a_socket)}, QUICK),

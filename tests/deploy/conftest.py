@@ -6,9 +6,11 @@ import functools
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,54 +29,22 @@ DEPLOY = ROOT / "deploy"
 _OUTPUT = tempfile.TemporaryDirectory(prefix="hlmon-cdk-", ignore_cleanup_errors=True)
 READY_IMAGE = {"image": "example/hlmon:1"}
 
-ACME = """
-from contextlib import contextmanager
-import msgspec
-from hlmon import Need, SinkFactory, hookimpl
-
-PUT = "dynamodb:PutItem"
-SEND = "sqs:SendMessage"
-QUEUE = "arn:aws:sqs:us-east-1:123456789012:acme"
-
-class AcmeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    table: str = "acme-events"
-
-class AcmeSink:
-    def write(self, events, /): ...
-    def load_checkpoints(self): return ()
-
-@contextmanager
-def open_acme(config, settings):
-    yield AcmeSink()
-
-def needs(config):
-    key = {"name": "id", "type": "S"}
-    return [
-        Need(kind="table", name=config.table, why="keeps", details={"partition_key": key}),
-        Need(kind="permission", name="t", why="to write", details={"table": config.table, "actions": [PUT]}),
-        Need(kind="permission", name="q", why="to tell acme", details={"resource": QUEUE, "actions": [SEND]}),
-        Need(kind="secret", name="ACME_TOKEN", why="to log in"),
-        Need(kind="env", name="ACME_MODE", why="how", details={"value": "fast"}),
-    ]
-
-@hookimpl
-def hlmon_sinks():
-    return [SinkFactory(name="acme", config=AcmeConfig, open=open_acme, needs=needs)]
-"""
+ACME = ROOT / "tests" / "acme-plugin"
 
 
 @pytest.fixture(scope="session")
-def acme(tmp_path_factory):
-    """An independent plugin, installed for this session as any other is."""
+def acme(tmp_path_factory) -> Path:
+    """The wheel of an independent plugin, which is installed for this session."""
     folder = tmp_path_factory.mktemp("acme")
-    (folder / "hlmon_acme_for_tests.py").write_text(ACME)
-    info = folder / "acme_sink-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-sink\nVersion: 1.2\nRequires-Dist: hlmon-core\n")
-    (info / "entry_points.txt").write_text("[hlmon]\nacme = hlmon_acme_for_tests\n")
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(command, cwd=ACME, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    installed = str(folder / "installed")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(installed)
+    sys.path.insert(0, installed)
+    yield wheel
+    sys.path.remove(installed)
 
 
 def write_config(folder: Path, text: str) -> Path:

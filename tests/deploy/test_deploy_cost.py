@@ -103,8 +103,8 @@ def test_the_alarm_of_the_relay_is_counted_with_it(deploy, tmp_path, monkeypatch
     "text",
     [
         '[sink.a]\ntype = "supabase"',
-        '[sink.a]\ntype = "acme"',
-        '[sink.a]\ntype = "supabase"\n[sink.b]\ntype = "acme"\n[sink.c]\ntype = "dynamodb"',
+        '[notifier.a]\ntype = "acme-pager"\naddress = "env:ACME_PAGER"',
+        '[sink.a]\ntype = "supabase"\n[notifier.b]\ntype = "discord"\n[watchdog]\nping_url = "env:PING"',
     ],
 )
 def test_a_config_is_estimated_with_the_secrets_that_its_stack_has(deploy, tmp_path, acme, text):

@@ -73,14 +73,10 @@ def test_the_container_runs_as_nobody_special_and_says_how_it_is(staged):
 
 
 def test_a_wheel_that_the_operator_brought_is_taken_as_it_is_and_an_unknown_release_unhashed(deploy, tmp_path, acme):
-    wheel = tmp_path / "acme_sink-1.2-py3-none-any.whl"
-    wheel.write_bytes(b"wheel")
-    brought = stage_image(
-        deploy.plan(tmp_path, plugins=f"hlmon-dynamodb,{wheel.name}").manifest, "arm64", tmp_path / "a"
-    )
-    assert (brought / "wheels" / wheel.name).read_bytes() == b"wheel"
-    released = stage_image(deploy.plan(plugins="hlmon-dynamodb,acme-sink").manifest, "arm64", tmp_path / "b")
-    assert (released / "further.txt").read_text() == "acme-sink==1.2\n"
+    brought = stage_image(deploy.plan(plugins=f"hlmon-dynamodb,{acme}").manifest, "arm64", tmp_path / "a")
+    assert (brought / "wheels" / acme.name).read_bytes() == acme.read_bytes()
+    released = stage_image(deploy.plan(plugins="hlmon-dynamodb,acme-hlmon").manifest, "arm64", tmp_path / "b")
+    assert (released / "further.txt").read_text() == "acme-hlmon==2.5\n"
 
 
 def test_requirements_are_followed_by_markers_and_extras():

@@ -52,8 +52,9 @@ def test_a_sink_with_the_name_of_the_mode_and_another_type_is_refused(deploy, tm
 
 
 def test_a_config_that_names_a_plugin_which_is_not_chosen_fails_with_its_name(deploy, tmp_path, acme):
-    deploy.config(tmp_path, '[sink.far]\ntype = "acme"')
-    with pytest.raises(ConfigError, match=r"sink.far.type 'acme' is of the plugin acme-sink, which .* does not choose"):
+    deploy.config(tmp_path, '[sink.far]\ntype = "acme-shelf"\npath = "shelf.db"')
+    said = r"sink.far.type 'acme-shelf' is of the plugin acme-hlmon, which .* does not choose"
+    with pytest.raises(ConfigError, match=said):
         deploy.plan(tmp_path, config="hlmon.toml", plugins="hlmon-dynamodb")
 
 
@@ -73,7 +74,7 @@ def test_a_wrong_config_is_told_with_its_file(deploy, tmp_path):
     ("chosen", "said"),
     [
         ("hlmon-nothing", "hlmon-nothing is chosen but not installed"),
-        ("acme-sink==9.9", "acme-sink is chosen as 9.9, but 1.2 is installed"),
+        ("acme-hlmon==9.9", "acme-hlmon is chosen as 9.9, but 2.5 is installed"),
         ("not a name!", "is no plugin"),
         ("missing-1.0-py3-none-any.whl", "there is no file"),
         ("nonsense.whl", "is no plugin"),
@@ -86,12 +87,10 @@ def test_a_choice_that_cannot_be_is_refused(deploy, acme, chosen, said):
         )
 
 
-def test_a_plugin_may_be_chosen_by_version_and_by_wheel(deploy, tmp_path, acme):
-    wheel = tmp_path / "acme_sink-1.2-py3-none-any.whl"
-    wheel.touch()
-    assert names(deploy.plan(plugins="hlmon-dynamodb,acme-sink==1.2")) == ["hlmon-dynamodb", "acme-sink"]
-    plan = deploy.plan(tmp_path, plugins=f"hlmon-dynamodb,{wheel.name}")
-    assert plan.manifest.plugins[1].wheel == wheel
+def test_a_plugin_may_be_chosen_by_version_and_by_wheel(deploy, acme):
+    assert names(deploy.plan(plugins="hlmon-dynamodb,acme-hlmon==2.5")) == ["hlmon-dynamodb", "acme-hlmon"]
+    plan = deploy.plan(acme.parent, plugins=f"hlmon-dynamodb,{acme.name}")
+    assert plan.manifest.plugins[1].wheel == acme
 
 
 def test_accounts_come_from_the_context_before_the_config(deploy, tmp_path):

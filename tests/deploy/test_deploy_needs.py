@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from hlmon.contract import Need
 from hlmon.errors import ConfigError
-from hlmon_deploy.needs import Grant, KeyPart, Table, is_own_arn, resources_of
+from hlmon.needs import Grant, KeyPart, Table
+from hlmon.parts import Needed
+from hlmon_deploy.needs import is_own_arn, resources_of
 from hlmon_dynamodb.tables import TABLES, actions
 
 
-def parts(*needs: Need, section: str = "sinks", type_: str = "acme") -> SimpleNamespace:
-    part = SimpleNamespace(name="far", config=None, factory=SimpleNamespace(name=type_, needs=lambda _config: needs))
-    return SimpleNamespace(**{"sources": (), "derivers": (), "sinks": (), "notifiers": ()} | {section: (part,)})
+def needed(*needs: Need, group: str = "acme") -> list[Needed]:
+    return [Needed("far (acme)", group, need) for need in needs]
 
 
 def test_the_tables_and_grants_of_dynamodb_are_those_of_its_own_definition(deploy):
@@ -40,27 +39,50 @@ def test_supabase_needs_its_secret_and_no_table(deploy):
 
 
 def test_an_independent_plugin_gets_what_it_needs(deploy, tmp_path, acme):
-    deploy.config(tmp_path, '[sink.far]\ntype = "acme"\ntable = "mine"')
+    pager = '[notifier.pager]\ntype = "acme-pager"\naddress = "env:ACME_PAGER"'
+    deploy.config(tmp_path, f'[sink.far]\ntype = "acme-shelf"\npath = "shelf.db"\n{pager}')
     resources = deploy.plan(tmp_path, config="hlmon.toml").resources
-    assert resources.tables == (Table(name="mine", partition=KeyPart("id", "S")),)
-    assert resources.grants == (
-        Grant(actions=("dynamodb:PutItem",), why="to write", table="mine"),
-        Grant(actions=("sqs:SendMessage",), why="to tell acme", resource="arn:aws:sqs:us-east-1:123456789012:acme"),
+    assert resources.tables == (Table(name="shelf", partition=KeyPart("name", "S")),)
+    assert resources.grants == (Grant(actions=("dynamodb:PutItem",), why="to put events on the shelf", table="shelf"),)
+    assert resources.secrets == {"hl-monitor/notify": ("ACME_PAGER",)}
+
+
+def test_the_url_of_the_watchdog_lies_in_a_secret_of_its_own(deploy, tmp_path):
+    deploy.config(tmp_path, '[watchdog]\nping_url = "env:PING_URL"')
+    resources = deploy.plan(tmp_path, config="hlmon.toml", db_mode="dynamodb").resources
+    assert resources.secrets == {"hl-monitor/watchdog": ("PING_URL",)}
+
+
+def test_a_secret_in_a_file_of_this_machine_is_refused_with_its_place(deploy, tmp_path):
+    deploy.config(
+        tmp_path,
+        """
+        [watchdog]
+        ping_url = "file:/run/ping"
+        [notifier.ops]
+        type = "webhook"
+        url = "env:URL"
+        headers.Authorization = "file:/run/token"
+        """,
     )
-    assert resources.secrets == {"hl-monitor/acme": ("ACME_TOKEN",)}
-    assert resources.variables == {"ACME_MODE": "fast"}
+    with pytest.raises(ConfigError) as caught:
+        deploy.plan(tmp_path, config="hlmon.toml")
+    assert str(caught.value).splitlines() == [
+        "ops (webhook).headers.Authorization: file:/run/token is a file that the container does not have; use env:NAME",
+        "watchdog.ping_url: file:/run/ping is a file that the container does not have; use env:NAME",
+    ]
 
 
 def test_notifiers_share_one_secret_and_a_variable_lies_in_one_only():
     need = Need(kind="secret", name="TOKEN", why="")
-    assert resources_of(parts(need, need, section="notifiers"), {}).secrets == {"hl-monitor/notify": ("TOKEN",)}
+    assert resources_of(needed(need, need, group="notify"), {}).secrets == {"hl-monitor/notify": ("TOKEN",)}
 
 
 def test_a_variable_without_a_value_is_taken_from_the_environment_of_cdk():
     need = Need(kind="env", name="MODE", why="how it works")
-    assert resources_of(parts(need), {"MODE": "slow"}).variables == {"MODE": "slow"}
+    assert resources_of(needed(need), {"MODE": "slow"}).variables == {"MODE": "slow"}
     with pytest.raises(ConfigError, match=r"far \(acme\): its need 'MODE' .* set MODE in the environment"):
-        resources_of(parts(need), {})
+        resources_of(needed(need), {})
 
 
 @pytest.mark.parametrize(
@@ -72,14 +94,15 @@ def test_a_variable_without_a_value_is_taken_from_the_environment_of_cdk():
             "must be S, N or B",
         ),
         (Need(kind="table", name="t", why="", details={"billing": "provisioned"}), "only on-demand"),
-        (Need(kind="permission", name="p", why="", details={"actions": ["*"], "table": "t"}), "actions must be named"),
+        (Need(kind="permission", name="p", why="", details={"actions": ["*"], "table": "t"}), "actions must be a list"),
         (Need(kind="permission", name="p", why="", details={"actions": ["a:b"]}), "lack 'resource'"),
-        (Need(kind="secret", name="no-name", why=""), "no name of an environment variable"),
+        (Need(kind="topic", name="alerts", why=""), "must be named by its ARN"),
+        (Need(kind="secret", name="no-name", why=""), "must be that of an environment variable"),
     ],
 )
 def test_a_need_that_cannot_be_met_names_its_part(need, said):
     with pytest.raises(ConfigError, match=r"far \(acme\): its need") as caught:
-        resources_of(parts(need), {})
+        resources_of(needed(need), {})
     assert said in str(caught.value)
 
 
@@ -87,9 +110,9 @@ def test_two_different_tables_of_one_name_are_refused():
     first, second = (
         Need(kind="table", name="t", why="", details={"partition_key": {"name": name, "type": "S"}}) for name in "ab"
     )
-    assert len(resources_of(parts(first, first), {}).tables) == 1
+    assert len(resources_of(needed(first, first), {}).tables) == 1
     with pytest.raises(ConfigError, match="another part needs a table of this name"):
-        resources_of(parts(first, second), {})
+        resources_of(needed(first, second), {})
 
 
 def test_the_topic_of_the_stack_is_known_by_its_name():

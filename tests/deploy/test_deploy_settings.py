@@ -22,7 +22,7 @@ def test_every_setting_is_read(tmp_path):
     context = {
         "db_mode": "supabase",
         "config": "hlmon.toml",
-        "plugins": "hlmon-dynamodb, acme-sink==1.2",
+        "plugins": "hlmon-dynamodb, acme-hlmon==2.5",
         "accounts": f"{ALICE},{BOB}",
         "region": "eu-central-1",
         "capacity": "ondemand",
@@ -37,7 +37,7 @@ def test_every_setting_is_read(tmp_path):
     assert read_settings(context, tmp_path) == DeploySettings(
         db_mode="supabase",
         config=tmp_path / "hlmon.toml",
-        plugins=("hlmon-dynamodb", "acme-sink==1.2"),
+        plugins=("hlmon-dynamodb", "acme-hlmon==2.5"),
         accounts=(ALICE.lower(), BOB),
         region="eu-central-1",
         capacity="ondemand",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -272,12 +273,18 @@ def _actions(statement) -> list[str]:
     return [actions] if isinstance(actions, str) else actions
 
 
-def test_an_independent_plugin_gets_its_table_secret_grant_and_variable(deploy, tmp_path, acme):
-    deploy.config(tmp_path, '[sink.far]\ntype = "acme"')
+def test_an_independent_plugin_gets_its_table_its_secret_and_what_it_may_do(deploy, tmp_path, acme):
+    pager = '[notifier.pager]\ntype = "acme-pager"\naddress = "env:ACME_PAGER"'
+    deploy.config(tmp_path, f'[sink.far]\ntype = "acme-shelf"\npath = "shelf.db"\n{pager}')
     stack = deploy.synthesize(deploy.plan(tmp_path, config="hlmon.toml", image="example/hlmon:1"))
-    assert [table["TableName"] for table in stack.all("DynamoDB::Table")] == ["acme-events"]
-    assert "hl-monitor/acme" in {secret["Name"] for secret in stack.all("SecretsManager::Secret")}
-    assert environment_of(container_of(stack))["ACME_MODE"] == "fast"
-    policies = json.dumps([each["PolicyDocument"] for each in stack.all("IAM::Policy")])
-    assert "sqs:SendMessage" in policies
-    assert "arn:aws:sqs:us-east-1:123456789012:acme" in policies
+    (table,) = stack.all("DynamoDB::Table")
+    assert (table["TableName"], table["KeySchema"]) == ("shelf", [{"AttributeName": "name", "KeyType": "HASH"}])
+    assert "hl-monitor/notify" in {secret["Name"] for secret in stack.all("SecretsManager::Secret")}
+    statements = [each for policy in stack.all("IAM::Policy") for each in policy["PolicyDocument"]["Statement"]]
+    assert [each["Effect"] for each in statements if each["Action"] == "dynamodb:PutItem"] == ["Allow"]
+
+
+def test_a_variable_that_a_plugin_needs_is_in_the_environment(deploy):
+    plan = deploy.plan(db_mode="dynamodb", image="example/hlmon:1")
+    plan = replace(plan, resources=replace(plan.resources, variables={"ACME_MODE": "fast"}))
+    assert environment_of(container_of(deploy.synthesize(plan)))["ACME_MODE"] == "fast"

@@ -138,9 +138,9 @@ def test_its_command_is_part_of_the_program(author):
 
 def test_what_a_deployment_must_provide_is_read_from_it_as_plain_data(author, story):
     assert json.loads(author.run("python", "-c", NEEDS, cwd=story.folder)) == [
-        ["table", "shelf", "keeps the events", {"primary_key": "name", "path": "shelf.db"}],
-        ["permission", "shelf:write", "to put events on the shelf", {}],
-        ["secret", "env:ACME_PAGER", "the address of the pager", {}],
+        ["table", "shelf", "keeps the events", {"partition_key": {"name": "name", "type": "S"}}],
+        ["permission", "shelf", "to put events on the shelf", {"table": "shelf", "actions": ["dynamodb:PutItem"]}],
+        ["secret", "ACME_PAGER", "the address of the pager", {}],
     ]
 
 

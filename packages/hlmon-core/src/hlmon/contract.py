@@ -100,7 +100,15 @@ class ChecksConnection(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """Something that a deployment must provide: plain data, read by the deploy package."""
+    """Something that a deployment must provide: plain data, read by the deploy package.
+
+    `name` is that of a variable (secret, env) or a table, or the ARN of a topic. `details` has
+
+    - for a table `partition_key` and perhaps `sort_key` ({"name": …, "type": "S", "N" or "B"}), `ttl_attribute` and
+      `point_in_time_recovery` (else True),
+    - for a permission `actions` (a list), and the `table` or the `resource` (an ARN) that they are for,
+    - for env perhaps the `value`; else it is taken from the environment of the deployment.
+    """
 
     kind: Literal["secret", "table", "permission", "env", "topic"]
     name: str

@@ -83,6 +83,7 @@ TASK_GB: Final = Decimal("0.5")
 ACCOUNTS_PER_TASK: Final = 10  # users that the exchange lets one IP address follow
 ALARMS: Final = 6  # of each task: CPU, memory, running, silence, lag, errors
 RELAY_ALARMS: Final = 1  # what it could not deliver
+CREDENTIALS: Final = 1  # the secret with the accounts
 METRICS: Final = 3  # the last three are read from the log, and such metrics cost
 LOG_GB: Final = Decimal("0.5")  # of each task
 IMAGES_GB: Final = Decimal(1)  # the last few images
@@ -156,11 +157,6 @@ def units_of(needs: Iterable[Need], linger_ms: int = 0) -> Units:
     return Units(write=write, read=read, linger_ms=linger_ms)
 
 
-def secrets_of(needs: Mapping[str, Iterable[Need]]) -> int:
-    """How many secrets a deployment has: the credentials, and one for each group of parts that reads any."""
-    return 1 + sum(any(need.kind == "secret" for need in group) for group in needs.values())
-
-
 def events_per_day(usage: Usage, linger_ms: int = 0) -> dict[str, float]:
     """How many events of each kind are written in a day to a store that lingers so long."""
     intervals = _DAY_S / usage.snapshot_seconds
@@ -214,7 +210,7 @@ def monthly_lines(usage: Usage, db_mode: DbMode, region: Region, units: Units) -
     tasks = usage.tasks
     hours = tasks * HOURS_PER_MONTH
     on_demand = (TASK_VCPU * region.vcpu_hour + TASK_GB * region.gb_hour) * hours
-    secrets = usage.secrets or (2 if db_mode == "supabase" else 1)
+    secrets = usage.secrets or CREDENTIALS + (db_mode == "supabase")
     supabase = Line(name="Supabase Pro", detail="8 GB database, 250 GB bandwidth", monthly_usd=SUPABASE_PRO)
     logs, metrics = LOG_GB * tasks, METRICS * tasks
     alarms = ALARMS * tasks + RELAY_ALARMS * usage.relay

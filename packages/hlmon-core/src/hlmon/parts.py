@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from hlmon.config import Config, PartTable, raise_problems
-from hlmon.contract import DeriverFactory, Factory, NotifierFactory, Settings, SinkFactory, SourceFactory
+from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
 from hlmon.fields import read
 from hlmon.plugins import Catalogue
@@ -50,6 +50,31 @@ class EnabledParts:
     derivers: tuple[EnabledPart[DeriverFactory[Any]], ...]
     sinks: tuple[EnabledPart[SinkFactory[Any]], ...]
     notifiers: tuple[EnabledPart[NotifierFactory[Any]], ...]
+
+    @property
+    def every(self) -> tuple[EnabledPart[Any], ...]:
+        """All of them."""
+        return (*self.sources, *self.derivers, *self.sinks, *self.notifiers)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """One need: who has it, and where its secrets lie: with others of this type, of all notifiers, or the watchdog."""
+
+    owner: str
+    group: str
+    need: Need
+
+
+def needs_of(config: Config, parts: EnabledParts) -> Iterator[Needed]:
+    """Everything that a deployment of this config must provide."""
+    for part in parts.every:
+        group = "notify" if part in parts.notifiers else part.factory.name
+        for need in part.factory.needs(part.config):
+            yield Needed(f"{part.name} ({part.factory.name})", group, need)
+    if config.watchdog.ping_url is not None:
+        for need in config.watchdog.ping_url.needs("the URL that is told that all is well"):
+            yield Needed("watchdog", "watchdog", need)
 
 
 def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = None) -> Settings:

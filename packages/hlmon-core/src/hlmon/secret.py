@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from hlmon.contract import Need
 from hlmon.errors import ConfigError
 from hlmon.fields import decode_path
 
@@ -40,6 +41,11 @@ class Secret:
             raise ConfigError(f"the secret {self.reference} is {'not set' if scheme == 'env' else 'empty'}")
         _revealed[self.reference] = value
         return value
+
+    def needs(self, why: str) -> tuple[Need, ...]:
+        """What a deployment must provide so that it can be revealed: its variable; a file is nothing to provide."""
+        scheme, _, target = self.reference.partition(":")
+        return (Need(kind="secret", name=target, why=why),) if scheme == "env" else ()
 
     def _contents(self, path: str) -> str:
         try:

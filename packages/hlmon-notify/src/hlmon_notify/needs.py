@@ -7,12 +7,7 @@ from hlmon import Need, Secret
 
 def secrets(*wanted: tuple[Secret | None, str]) -> list[Need]:
     """A need for each secret that is read from the environment: (the secret, why)."""
-    named = [(secret.reference, why) for secret, why in wanted if secret is not None]
-    return [
-        Need(kind="secret", name=reference.removeprefix("env:"), why=why)
-        for reference, why in named
-        if reference.startswith("env:")
-    ]
+    return [need for secret, why in wanted if secret is not None for need in secret.needs(why)]
 
 
 def permission(resource: str, why: str, *actions: str) -> Need:

@@ -104,9 +104,7 @@ def open_supabase(config: SupabaseConfig, _settings: Settings) -> Iterator[Supab
 
 def needs(config: SupabaseConfig) -> Sequence[Need]:
     """The two secrets, as far as they are read from the environment."""
-    secrets = ((config.url, "the project's API URL"), (config.service_key, "to write to the project's tables"))
-    named = ((secret.reference.removeprefix("env:"), why) for secret, why in secrets if secret.reference[:4] == "env:")
-    return [Need(kind="secret", name=name, why=why) for name, why in named]
+    return [*config.url.needs("the project's API URL"), *config.service_key.needs("to write to the project's tables")]
 
 
 FACTORY: Final = SinkFactory(name="supabase", config=SupabaseConfig, open=open_supabase, needs=needs, max_batch=500)

@@ -39,7 +39,7 @@ class Pager:
 
 def needs_of(config: PagerConfig) -> Sequence[Need]:
     """The secret."""
-    return (Need(kind="secret", name=config.address.reference, why="the address of the pager"),)
+    return config.address.needs("the address of the pager")
 
 
 @contextmanager

@@ -51,16 +51,13 @@ def _version(event: Event) -> int:
     return event.version if isinstance(event, State) else 0
 
 
-def needs_of(config: ShelfConfig) -> Sequence[Need]:
+def needs_of(_config: ShelfConfig) -> Sequence[Need]:
     """What has to be there before the sink can open."""
+    key = {"name": "name", "type": "S"}
+    put = {"table": "shelf", "actions": ["dynamodb:PutItem"]}
     return (
-        Need(
-            kind="table",
-            name="shelf",
-            why="keeps the events",
-            details={"primary_key": "name", "path": str(config.path)},
-        ),
-        Need(kind="permission", name="shelf:write", why="to put events on the shelf"),
+        Need(kind="table", name="shelf", why="keeps the events", details={"partition_key": key}),
+        Need(kind="permission", name="shelf", why="to put events on the shelf", details=put),
     )
 
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from hlmon.cli.options import example, json_option
 from hlmon.cli.output import make_table, print_json, show
 from hlmon.config import load_config
-from hlmon.contract import Need
 from hlmon.cost import (
+    CREDENTIALS,
     DAYS_PER_MONTH,
     PRICES_AS_OF,
     REGIONS,
@@ -27,12 +27,11 @@ from hlmon.cost import (
     Usage,
     dynamodb_lines,
     monthly_lines,
-    secrets_of,
     units_of,
     units_per_day,
 )
 from hlmon.errors import ConfigError
-from hlmon.parts import EnabledPart, enable
+from hlmon.parts import enable, needs_of
 from hlmon.plugins import load_catalogue
 
 ACTIVITIES: Final = {"Light": 5, "Moderate": 30, "Heavy": 125, "Very heavy": 500}
@@ -111,19 +110,14 @@ def _configured(usage: Usage, file: Path) -> tuple[Usage, DbMode]:
     """The usage with what a config says, and the store that it names: DynamoDB if none."""
     config = load_config(file, environ={})
     parts = enable(config, load_catalogue())
-    groups: dict[str, list[Need]] = {}
-    stored: tuple[EnabledPart[Any], ...] = (*parts.sources, *parts.derivers, *parts.sinks)
-    for part in stored:
-        groups.setdefault(part.factory.name, []).extend(part.factory.needs(part.config))
-    for notifier in parts.notifiers:
-        groups.setdefault("notify", []).extend(notifier.factory.needs(notifier.config))
+    with_secrets = {each.group for each in needs_of(config, parts) if each.need.kind == "secret"}
     stores = {sink.factory.name for sink in parts.sinks}
     configured = replace(
         usage,
         accounts=len(config.account) or usage.accounts,
         coins=len(config.hyperliquid.coins),
         snapshot_seconds=config.hyperliquid.snapshot_seconds,
-        secrets=secrets_of(groups),
+        secrets=CREDENTIALS + len(with_secrets),
     )
     return configured, "supabase" if "supabase" in stores and "dynamodb" not in stores else "dynamodb"
 

@@ -15,6 +15,7 @@ import msgspec
 
 from hlmon.contract import ENTRY_POINT_GROUP, Factory, Need
 from hlmon.events import STORED
+from hlmon.needs import provided
 from hlmon.plugins import Catalogue, load_catalogue
 from hlmon.testing.builders import READING_BUILDERS
 from hlmon.testing.contract_case import BrokenPromise, Contract, check, error_of
@@ -126,6 +127,17 @@ class PluginContract(PluginCase, defines_cases=True):
             check(not foreign, f"needs of {factory.name!r} are Need objects", because=because, seen=foreign)
             error = error_of(partial(msgspec.json.encode, [dict(need.details) for need in needs]))
             check(error is None, f"their details are plain data ({factory.name!r})", because=because, seen=error)
+
+    def test_needs_say_what_is_to_be_provided(self) -> None:
+        """A table its key, a permission its actions and their resource, a secret its variable, a topic its ARN."""
+        for _, factory in self.factories():
+            for need in factory.needs(self.config_of(factory)):
+                error = error_of(partial(provided, need))
+                promise = f"the {need.kind} {need.name!r} that {factory.name!r} needs can be provided"
+                because = (
+                    "a deployment makes tables, permissions and secrets of it, and ends with this error if it cannot"
+                )
+                check(error is None, promise, because=because, seen=error)
 
     def test_hooks_are_quick_and_touch_nothing(self) -> None:
         """Hooks describe parts; opening one is what may read files and sockets."""
