@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from hlmon.config import address_problem
-from hlmon.cost import DbMode
+from hlmon.cost import Capacity, DbMode
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest
 
-Capacity = Literal["spot", "ondemand"]
 Architecture = Literal["arm64", "x86_64"]
 Data = Literal["keep", "delete"]
 

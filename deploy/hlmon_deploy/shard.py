@@ -12,12 +12,12 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from hlmon.cost import Capacity
 from hlmon_deploy.acknowledged import NO_OWN_KEY, acknowledge
 from hlmon_deploy.container import ACCOUNTS, WANTED, variable_of
 from hlmon_deploy.names import CLUSTER, JOURNAL, LOG_GROUP, PREFIX, of_shard
 from hlmon_deploy.network import Network
 from hlmon_deploy.plan import Plan
-from hlmon_deploy.settings import Capacity
 from hlmon_deploy.store import Store
 
 STOP_SECONDS: Final = 120  # the longest that Fargate gives

@@ -32,9 +32,9 @@ READY_IMAGE = {"image": "example/hlmon:1"}
 ACME = ROOT / "tests" / "acme-plugin"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def acme(tmp_path_factory) -> Path:
-    """The wheel of an independent plugin, which is installed for this session."""
+    """The wheel of an independent plugin, which is installed meanwhile."""
     folder = tmp_path_factory.mktemp("acme")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
     subprocess.run(command, cwd=ACME, check=True, capture_output=True)

@@ -89,6 +89,14 @@ def test_alarms_metrics_tasks_and_secrets_are_as_many_as_in_the_template(deploy,
     assert lines["Secrets Manager"]["detail"] == "1 secret"
 
 
+def test_on_demand_capacity_has_a_price_of_its_own(deploy):
+    stack = deploy.synthesized(db_mode="dynamodb", capacity="ondemand")
+    (strategy,) = stack.one("ECS::Service")["CapacityProviderStrategy"]
+    assert strategy["CapacityProvider"] == "FARGATE"
+    spot, on_demand = estimate()["Fargate Spot"], estimate("--capacity", "ondemand")["Fargate"]
+    assert f"${on_demand['monthly_usd']} on demand" in spot["detail"]
+
+
 def test_the_alarm_of_the_relay_is_counted_with_it(deploy, tmp_path, monkeypatch):
     file = deploy.config(tmp_path, '[notifier.ops]\ntype = "discord"')
     deploy.relay_alone(monkeypatch)

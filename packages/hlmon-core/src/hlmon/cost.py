@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from hlmon.contract import Need
 
 DbMode = Literal["dynamodb", "supabase"]
+Capacity = Literal["spot", "ondemand"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ class Usage:
     shards: int | None = None  # None: as many as the accounts take
     secrets: int | None = None  # None: those of the store alone
     relay: bool = False
+    capacity: Capacity = "spot"
 
     @property
     def tasks(self) -> int:
@@ -216,11 +218,7 @@ def monthly_lines(usage: Usage, db_mode: DbMode, region: Region, units: Units) -
     alarms = ALARMS * tasks + RELAY_ALARMS * usage.relay
     return [
         *([supabase] if db_mode == "supabase" else dynamodb_lines(usage, units, region)),
-        Line(
-            name="Fargate Spot",
-            detail=f"{tasks} × {TASK_VCPU} vCPU, {TASK_GB} GB, ARM; ${on_demand:.2f} on demand",
-            monthly_usd=on_demand * SPOT_SHARE,
-        ),
+        _fargate(f"{tasks} × {TASK_VCPU} vCPU, {TASK_GB} GB, ARM", on_demand, usage.capacity),
         Line(name="Public IPv4", detail=f"{tasks} × ${IPV4_HOUR} an hour", monthly_usd=IPV4_HOUR * hours),
         Line(
             name="CloudWatch",
@@ -234,6 +232,12 @@ def monthly_lines(usage: Usage, db_mode: DbMode, region: Region, units: Units) -
         ),
         Line(name="ECR", detail=f"{IMAGES_GB} GB of images", monthly_usd=IMAGES_GB * IMAGE_GB),
     ]
+
+
+def _fargate(size: str, on_demand: Decimal, capacity: Capacity) -> Line:
+    if capacity == "ondemand":
+        return Line(name="Fargate", detail=size, monthly_usd=on_demand)
+    return Line(name="Fargate Spot", detail=f"{size}; ${on_demand:.2f} on demand", monthly_usd=on_demand * SPOT_SHARE)
 
 
 def _stored_gb(usage: Usage) -> Decimal:

@@ -21,6 +21,7 @@ from hlmon.cost import (
     REGIONS,
     SOURCES,
     SPOT_SHARE,
+    Capacity,
     DbMode,
     Line,
     Units,
@@ -63,6 +64,9 @@ _CENT: Final = Decimal("0.01")
     "--db-mode", type=click.Choice(get_args(DbMode)), default="dynamodb", show_default=True, help="The store."
 )
 @click.option("--shards", type=click.IntRange(1, 20), help="Tasks.  [default: one for every ten accounts]")
+@click.option(
+    "--capacity", type=click.Choice(get_args(Capacity)), default="spot", show_default=True, help="Fargate's price."
+)
 @click.option("--relay", is_flag=True, help="With the relay of alarms to notifiers.")
 @click.option("--region", type=click.Choice(list(REGIONS)), default="us-east-1", show_default=True, help="AWS region.")
 @json_option
@@ -75,6 +79,7 @@ def command(
     snapshot_seconds: int,
     db_mode: DbMode,
     shards: int | None,
+    capacity: Capacity,
     relay: bool,
     region: str,
     as_json: bool,
@@ -91,6 +96,7 @@ def command(
         coins=coins,
         snapshot_seconds=snapshot_seconds,
         shards=shards,
+        capacity=capacity,
         relay=relay,
     )
     if config_file is not None:
@@ -103,7 +109,7 @@ def command(
     show(_table(lines))
     if db_mode == "dynamodb":
         show(_scaling(usage, units, region))
-    click.echo(note + _dated(region))
+    click.echo(note + _dated(region, capacity))
 
 
 def _configured(usage: Usage, file: Path) -> tuple[Usage, DbMode]:
@@ -131,13 +137,13 @@ def _units() -> tuple[Units, str]:
     return units_of(factory.needs(factory.config()), factory.linger_ms), ""
 
 
-def _dated(region: str) -> str:
+def _dated(region: str, capacity: Capacity) -> str:
     """Which prices these are, in full sentences."""
+    listed = f"List prices of {region}, none older than {PRICES_AS_OF} (--json: sources)."
+    if capacity == "ondemand":
+        return listed
     spot_day = next(source.as_of for source in SOURCES if source.prices == "Fargate Spot")
-    return (
-        f"List prices of {region}, none older than {PRICES_AS_OF} (--json: sources).\n"
-        f"Spot's price changes daily: on {spot_day} it was {SPOT_SHARE:.0%} of that on demand."
-    )
+    return f"{listed}\nSpot's price changes daily: on {spot_day} it was {SPOT_SHARE:.0%} of that on demand."
 
 
 def _cents(amount: Decimal) -> Decimal:
