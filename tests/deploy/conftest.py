@@ -6,11 +6,8 @@ import functools
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import textwrap
-import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +17,7 @@ import pytest
 from hlmon.plugins import load_catalogue
 from hlmon_deploy.plan import read_plan
 from hlmon_deploy.settings import read_settings
+from tests.servers.acme import installed_acme
 from tests.servers.cdk import ENVIRONMENT, Aws, cdk
 from tests.servers.dynamodb import ministack
 from tests.servers.process import Unavailable
@@ -29,22 +27,12 @@ DEPLOY = ROOT / "deploy"
 _OUTPUT = tempfile.TemporaryDirectory(prefix="hlmon-cdk-", ignore_cleanup_errors=True)
 READY_IMAGE = {"image": "example/hlmon:1"}
 
-ACME = ROOT / "tests" / "acme-plugin"
-
 
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory) -> Path:
     """The wheel of an independent plugin, which is installed meanwhile."""
-    folder = tmp_path_factory.mktemp("acme")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-    subprocess.run(command, cwd=ACME, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    installed = str(folder / "installed")
-    with zipfile.ZipFile(wheel) as files:
-        files.extractall(installed)
-    sys.path.insert(0, installed)
-    yield wheel
-    sys.path.remove(installed)
+    with installed_acme(tmp_path_factory.mktemp("acme")) as wheel:
+        yield wheel
 
 
 def write_config(folder: Path, text: str) -> Path:

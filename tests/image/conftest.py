@@ -12,6 +12,7 @@ from hlmon.plugins import load_catalogue
 from hlmon_deploy.image import stage_image
 from hlmon_deploy.plan import Plan, read_plan
 from hlmon_deploy.settings import read_settings
+from tests.servers.acme import installed_acme
 from tests.servers.podman import ARCH, Podman
 from tests.servers.process import Unavailable
 
@@ -32,15 +33,16 @@ def podman(tmp_path_factory) -> Iterator[Podman]:
 
 
 @pytest.fixture(scope="session")
-def plan_of():
-    """A function from a config to the plan of its deployment on this machine's architecture."""
+def plan_of(tmp_path_factory):
+    """A function from a config to the plan of its deployment on this machine, with a plugin of others."""
+    with installed_acme(tmp_path_factory.mktemp("acme")) as wheel:
 
-    def plan(folder: Path, config: str) -> Plan:
-        (folder / "hlmon.toml").write_text(textwrap.dedent(config))
-        context = {"config": "hlmon.toml", "db_mode": "dynamodb", "arch": ARCH}
-        return read_plan(read_settings(context, folder), load_catalogue(), folder, {})
+        def plan(folder: Path, config: str) -> Plan:
+            (folder / "hlmon.toml").write_text(textwrap.dedent(config))
+            context = {"config": "hlmon.toml", "arch": ARCH, "plugins": f"hlmon-dynamodb,{wheel}"}
+            return read_plan(read_settings(context, folder), load_catalogue(), folder, {})
 
-    return plan
+        yield plan
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,12 @@ def test_it_has_exactly_the_distributions_that_were_staged(idle, staged):
     assert found == {one.lower().replace("_", "-").replace(".", "-") for one in wanted}
 
 
+def test_a_plugin_of_others_that_was_chosen_by_its_wheel_is_one_of_its_plugins(idle):
+    listed = "\n".join(lines(idle.run("hlmon", "plugins")))
+    assert {"dynamodb", "acme-shelf", "acme-pager"} <= set(re.findall(r"[\w-]+", listed))
+    assert "supabase" not in listed
+
+
 def test_its_programs_run_as_nobody_special(idle):
     assert lines(idle.run("id", "-u", "-n")) == ["hlmon"]
     assert {"CapEff:\t0000000000000000", "Uid:\t10001\t10001\t10001\t10001"} <= set(
@@ -72,10 +78,10 @@ def test_a_plugin_that_cannot_be_imported_fails_the_build_with_its_name(podman, 
     folder = tmp_path / "broken"
     shutil.copytree(staged, folder)
     with (folder / "modules.txt").open("a") as file:
-        file.write("acme_hlmon\n")
+        file.write("no_such_plugin\n")
     done = podman.build(folder, "localhost/hlmon-broken:latest")
     assert done.returncode != 0
-    assert "No module named 'acme_hlmon'" in done.stdout + done.stderr
+    assert "No module named 'no_such_plugin'" in done.stdout + done.stderr
 
 
 def test_a_wheel_that_was_changed_on_its_way_fails_the_build(podman, image, staged, tmp_path):
