@@ -11,7 +11,7 @@ from hlmon import ConfigError, Permanent, Transient
 from hlmon.testing.builders import make_alert
 from hlmon_notify import mail, sns
 from hlmon_notify.errors import Blocked
-from hlmon_notify.mail import EmailConfig
+from hlmon_notify.mail_config import EmailConfig
 from hlmon_notify.render import Look, message_of
 from hlmon_notify.render.sns import MESSAGE_BYTES, SUBJECT, sns_message
 from hlmon_notify.sns import SnsConfig

@@ -15,7 +15,7 @@ from hlmon.testing import NotifierContract, PluginContract
 from hlmon_notify import apprise, discord, mail, sns, telegram, webhook
 from hlmon_notify.apprise import AppriseConfig
 from hlmon_notify.discord import DiscordConfig
-from hlmon_notify.mail import EmailConfig
+from hlmon_notify.mail_config import EmailConfig
 from hlmon_notify.sns import SnsConfig
 from hlmon_notify.telegram import TelegramConfig
 from hlmon_notify.webhook import WebhookConfig

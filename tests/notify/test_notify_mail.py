@@ -12,7 +12,8 @@ from hlmon import Permanent, Secret, Transient
 from hlmon.testing.builders import START_MS, make_alert
 from hlmon_notify import smtp
 from hlmon_notify.errors import Blocked
-from hlmon_notify.mail import FACTORY, EmailConfig, envelope
+from hlmon_notify.mail import FACTORY, envelope
+from hlmon_notify.mail_config import EmailConfig
 from hlmon_notify.render import Look
 from tests.servers.mail import PASSWORD, USERNAME, MailServer
 

@@ -14,7 +14,7 @@ from hlmon_notify.apprise import AppriseConfig
 from hlmon_notify.config import LookConfig
 from hlmon_notify.discord import DiscordConfig
 from hlmon_notify.errors import Blocked, Unreachable, proving
-from hlmon_notify.mail import EmailConfig
+from hlmon_notify.mail_config import EmailConfig
 from hlmon_notify.progress import Progress
 from hlmon_notify.sns import SnsConfig
 from hlmon_notify.telegram import TelegramConfig

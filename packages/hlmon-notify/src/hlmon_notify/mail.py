@@ -1,73 +1,26 @@
-"""The notifier "email": config, addresses and headers; `smtp` and `ses` carry the mails."""
+"""The notifier "email": one mail for each message, and its headers; `smtp` and `ses` carry the mails."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
-from typing import Annotated, Final, Literal, Protocol
+from email.utils import format_datetime
+from typing import Final, Protocol
 
-from msgspec import Meta
-
-from hlmon import Alert, Need, NotifierFactory, Secret, Settings
-from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
+from hlmon import Alert, Need, NotifierFactory, Settings
+from hlmon_notify.config import MAX_BATCH, look_of
 from hlmon_notify.errors import proving
+from hlmon_notify.mail_config import EmailConfig
 from hlmon_notify.needs import permission, secrets
 from hlmon_notify.render import Look, message_of
 from hlmon_notify.render.document import identity_of
 from hlmon_notify.render.mail import mail_of
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
-_MOST_RECIPIENTS: Final = 50  # of one SES message
 _SES_ACTIONS: Final = ("ses:GetEmailIdentity", "ses:SendEmail", "ses:SendRawEmail")
-
-
-class EmailConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """Who writes to whom, and by which way."""
-
-    sender: Annotated[str, Meta(description="an address, or `Name <address>`")]
-    to: Annotated[tuple[str, ...], Meta(description="up to 50 addresses")]
-    via: Annotated[Literal["smtp", "ses"], Meta(description="a mail server, or Amazon SES")] = "smtp"
-    host: Annotated[str, Meta(description="the mail server; required for smtp")] = ""
-    port: Annotated[int, Meta(ge=0, le=65535, description="its port; 0: 587, 465 or 25, by `security`")] = 0
-    security: Annotated[
-        Literal["starttls", "tls", "none"],
-        Meta(description="`tls`: encrypted from the first byte; `none`: only for a server on the same machine"),
-    ] = "starttls"
-    username: Annotated[str, Meta(description="who signs in at the mail server; left out: nobody")] = ""
-    password: Annotated[Secret | None, Meta(description="refers to the password")] = None
-    region: Annotated[str, Meta(description="for ses; left out: that of AWS's own settings")] = ""
-    endpoint_url: Annotated[str, Meta(description="another SES, e.g. a local one for tests")] = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no address, and fields that do not go together."""
-        super().__post_init__()
-        if not _ADDRESS.fullmatch(address_of(self.sender)) or not self.sender.isprintable():
-            raise ValueError('from: must be an address, or "Name <address>"')
-        if not 0 < len(self.to) <= _MOST_RECIPIENTS or not all(map(_ADDRESS.fullmatch, self.to)):
-            raise ValueError(f"to: must be 1 to {_MOST_RECIPIENTS} plain addresses")
-        if self.via == "smtp":
-            self._check_smtp()
-        elif self.host or self.port or self.username or self.password:
-            raise ValueError('via: host, port, username and password belong to "smtp"')
-
-    def _check_smtp(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9.:-]+", self.host, re.ASCII):
-            raise ValueError("host: must be the name of a mail server")
-        if bool(self.username) != (self.password is not None):
-            raise ValueError("username: needs password beside it, and the other way round")
-        if self.region or self.endpoint_url:
-            raise ValueError('via: region and endpoint_url belong to "ses"')
-
-    @property
-    def sender_address(self) -> str:
-        """The address without the name."""
-        return address_of(self.sender)
 
 
 class Carrier(Protocol):
@@ -109,11 +62,6 @@ def envelope(config: EmailConfig, look: Look, alerts: Sequence[Alert], time_s: f
     mail.set_content(content.text, cte="quoted-printable")
     mail.add_alternative(content.html, subtype="html", cte="quoted-printable")
     return mail
-
-
-def address_of(sender: str) -> str:
-    """The address in `Name <address>`, or the whole."""
-    return parseaddr(sender)[1] if "<" in sender else sender
 
 
 def carrier_of(config: EmailConfig) -> AbstractContextManager[Carrier]:

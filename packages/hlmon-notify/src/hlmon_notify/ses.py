@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hlmon_notify import aws
 from hlmon_notify.errors import Blocked
-
-if TYPE_CHECKING:
-    from hlmon_notify.mail import EmailConfig
+from hlmon_notify.mail_config import EmailConfig
 
 NAME: Final = "Amazon SES"
 

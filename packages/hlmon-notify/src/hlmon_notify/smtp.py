@@ -12,14 +12,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hlmon import HlmonError, Permanent, Transient
 from hlmon_notify.answers import short
 from hlmon_notify.errors import Blocked, Unreachable, working
-
-if TYPE_CHECKING:
-    from hlmon_notify.mail import EmailConfig
+from hlmon_notify.mail_config import EmailConfig
 
 PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 TIMEOUT_S: Final = 15.0
