@@ -29,7 +29,7 @@ def podman(tmp_path_factory) -> Iterator[Podman]:
     except Unavailable as reason:
         pytest.skip(str(reason))
     yield podman
-    podman("image", "prune", "--force")
+    podman.forget()
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,12 @@ class Podman:
         assert done.returncode == 0, done.stderr[-2000:]
         shutil.rmtree(root)
 
+    def forget(self) -> None:
+        """Remove every image but the base."""
+        names = self("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        self("rmi", "--force", *(name for name in names if name not in {BASE, "<none>:<none>"}))
+        self("image", "prune", "--force")
+
     @contextlib.contextmanager
     def container(self, image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
         """A container of this image that runs, and is gone afterwards."""
