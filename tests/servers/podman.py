@@ -12,7 +12,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,10 +98,14 @@ class Podman:
         shutil.rmtree(root)
 
     def forget(self) -> None:
-        """Remove every image but the base."""
+        """Remove every image but the base, and what builds left in between."""
         names = self("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-        self("rmi", "--force", *(name for name in names if name not in {BASE, "<none>:<none>"}))
-        self("image", "prune", "--force")
+        self._remove(name for name in names if name not in {BASE, "<none>:<none>"})
+        self._remove(self("images", "--all", "--quiet", "--filter", "dangling=true").split())
+
+    def _remove(self, images: Iterable[str]) -> None:
+        if found := list(images):
+            self("rmi", "--force", *found)
 
     @contextlib.contextmanager
     def container(self, image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
