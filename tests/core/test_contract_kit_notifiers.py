@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager
 from functools import cached_property
 from typing import ClassVar
@@ -111,6 +112,17 @@ class TellsTheFirst(ChatNotifier):
         super().send(alerts[:1])
 
 
+class StaysInItsThread(ChatNotifier):
+    def __init__(self, chat):
+        super().__init__(chat)
+        self.thread = threading.get_ident()
+
+    def send(self, alerts):
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("there is no current event loop in this thread")
+        super().send(alerts)
+
+
 class TellsAnEmptyDigest(ChatNotifier):
     def send(self, alerts):
         self.chat.post(f"{len(alerts)} alerts")
@@ -197,6 +209,7 @@ def contract_of(notifier_type: type[ChatNotifier], **proofs: bool) -> ChatContra
 
 WRONG_NOTIFIERS = [
     (contract_of(TellsTheFirst), "test_every_alert_of_a_batch_is_told"),
+    (contract_of(StaysInItsThread), "test_another_thread_sends_than_the_one_that_opened"),
     (contract_of(TellsAnEmptyDigest), "test_an_empty_batch_tells_nothing"),
     (contract_of(GreetsAtOpening), "test_opening_tells_nothing"),
     (contract_of(NeedsAnAccount), "test_an_alert_with_nothing_optional_is_told"),

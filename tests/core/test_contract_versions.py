@@ -14,17 +14,19 @@ import msgspec
 import pytest
 
 import hlmon
-from hlmon import Settings, contract, hookspecs
+from hlmon import Settings, contract, hookspecs, testing
 from hlmon.config import load_config
 from hlmon.events import STORED
 from hlmon.ingest import Ingest
 from hlmon.parts import enable
 from hlmon.plugins import load_catalogue
+from hlmon.testing import builders
 from hlmon.testing.builders import READING_BUILDERS, make_alert
 
 TESTS = Path(__file__).resolve().parents[1]
 FIRST = json.loads((TESTS / "first-contract/contract-1.json").read_text())
 PROTOCOLS = ("Sink", "Notifier", "Deriver", "RemembersDeriver", "Source", "Ingest", "ReportsStatus", "ChecksConnection")
+KIT = ("SinkContract", "NotifierContract", "DeriverContract", "SourceContract", "PluginContract")
 FACTORIES = ("SinkFactory", "NotifierFactory", "DeriverFactory", "SourceFactory", "Need", "Settings")
 WRITTEN = (
     '[[account]]\naddress = "0x{}"\n[source.a]\ntype = "once"\n[sink.a]\ntype = "store"\n[notifier.a]\ntype = "bell"\n'
@@ -69,6 +71,11 @@ def contract_now():
         "factories": {name: fields(getattr(contract, name)) for name in FACTORIES},
         "events": {kind: event_fields(event_type) for kind, event_type in sorted(_events().items())},
         "names": sorted(hlmon.__all__),
+        "testing": {
+            "names": sorted(testing.__all__),
+            "builders": sorted(builders.__all__),
+            "to_define": {name: sorted(getattr(testing, name).to_define) for name in KIT},
+        },
     }
 
 
@@ -105,6 +112,32 @@ def test_what_an_event_gets_more_of_has_a_default(kind):
 
 def test_no_public_name_ever_goes():
     assert set(FIRST["names"]) <= set(hlmon.__all__)
+
+
+def test_no_public_name_of_the_test_kit_ever_goes():
+    then, now = FIRST["testing"], contract_now()["testing"]
+    assert set(then["names"]) <= set(now["names"])
+    assert set(then["builders"]) <= set(now["builders"])
+
+
+@pytest.mark.parametrize("name", KIT)
+def test_what_a_test_class_may_define_never_goes_and_no_more_is_asked_of_it(name):
+    assert set(FIRST["testing"]["to_define"][name]) <= getattr(testing, name).to_define
+    silent = type("Silent", (getattr(testing, name),), {})()
+    asked = {hook for hook in getattr(testing, name).to_define if _is_asked_for(silent, hook)}
+    assert asked <= set(FIRST["testing"]["to_define"][name])
+
+
+def _is_asked_for(silent, hook):
+    """Whether the cases cannot do without it: they say so."""
+    value = getattr(silent, hook)
+    if not inspect.ismethod(value):
+        return False
+    try:
+        value(*[0.0] * len(inspect.signature(value).parameters))
+    except testing.BrokenPromise as broken:
+        return "excuse" not in str(broken)
+    return False
 
 
 def test_the_plugin_of_the_first_contract_loads_whole(first):

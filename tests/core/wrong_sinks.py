@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -206,12 +207,36 @@ class LeaksItsPassword(MemorySink):
             raise Transient(f"cannot reach https://user:{PASSWORD}@store.example")
 
 
+class StaysInItsThread(MemorySink):
+    def __init__(self, store):
+        super().__init__(store)
+        self.thread = threading.get_ident()
+
+    def reach(self):
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("objects created in a thread can only be used in that same thread")
+        super().reach()
+
+
+class LosesWhatOtherThreadsWrite(MemorySink):
+    def __init__(self, store):
+        super().__init__(store)
+        self.mine = threading.local()
+        self.mine.open = True
+
+    def write(self, events):
+        if hasattr(self.mine, "open"):
+            super().write(events)
+
+
 def contract_of(sink_type: type[MemorySink], **proofs: bool) -> MemorySinkContract:
     return type(f"{sink_type.__name__}Contract", (MemorySinkContract,), {"sink": sink_type, **proofs})()
 
 
 WRONG_SINKS = [
     (contract_of(Buffers), "test_what_was_written_is_stored_when_write_returns"),
+    (contract_of(StaysInItsThread), "test_another_thread_writes_than_the_one_that_opened"),
+    (contract_of(LosesWhatOtherThreadsWrite), "test_another_thread_writes_than_the_one_that_opened"),
     (contract_of(ForgetsAccountInfo), "test_every_kind_comes_back_exactly"),
     (contract_of(RoundsDecimals), "test_decimals_keep_every_digit"),
     (contract_of(CountsInFloats), "test_integers_beyond_two_to_the_53_stay_exact"),

@@ -27,7 +27,7 @@ class Sink(Protocol):
         No two events of one call share a name, and at most `max_batch` come in one call. Any event may come again in a
         later call: a Fact then changes nothing, a State only if its `version` is larger. Raise Transient (OSError and
         TimeoutError count as such) to get the same events again, Permanent if they can never be stored; having stored
-        some of them before raising does no harm.
+        some of them before raising does no harm. The call comes from another thread than the one that opened the sink.
         """
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:
@@ -40,7 +40,8 @@ class Notifier(Protocol):
     def send(self, alerts: Sequence[Alert], /) -> None:
         """Hand the alerts to the service; returning is the promise that it accepted them. Errors as in `Sink.write`.
 
-        The alerts of one call belong together and become one message, as far as the service's limits allow.
+        The alerts of one call belong together and become one message, as far as the service's limits allow. The call
+        comes from another thread than the one that opened the notifier.
         """
 
 

@@ -7,6 +7,7 @@ import inspect
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
@@ -18,6 +19,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 class BrokenPromise(AssertionError):
     """A part does not keep its contract; the text says what was promised, why it matters and what was seen."""
+
+    __module__ = "hlmon.testing"  # where it is public, which is the name that pytest shows
 
 
 class Contract:
@@ -71,11 +74,10 @@ class Contract:
         if reason is not None:
             pytest.skip(f"excused: {reason}")
 
-    def missing(self, hook: str, purpose: str) -> NoReturn:
-        """Fail because the test class does not say something that a case needs."""
-        raise BrokenPromise(
-            f"{type(self).__name__} must define {hook}, which {purpose}; or excuse the case with a reason"
-        )
+    def missing(self, hook: str, purpose: str, *, excusable: bool = True) -> NoReturn:
+        """Fail because the test class does not say something that a case needs; not all can be done without."""
+        instead = "; or excuse the case with a reason" if excusable else ""
+        raise BrokenPromise(f"{type(self).__name__} must define {hook}, which {purpose}{instead}")
 
 
 def _methods_of(contract: type[Contract]) -> set[str]:
@@ -107,6 +109,7 @@ def _named(error: Exception) -> str:
 
 def check(kept: bool, promise: str, *, because: str, seen: object) -> None:
     """Raise BrokenPromise unless `kept`."""
+    __tracebackhide__ = True  # as in the others here: pytest shows the case, and what it says
     if not kept:
         raise BrokenPromise(f"promise: {promise}\n  because: {because}\n  seen: {seen}")
 
@@ -120,8 +123,15 @@ def error_of(call: Callable[[], object]) -> Exception | None:
     return None
 
 
+def error_in_thread(call: Callable[[], object]) -> Exception | None:
+    """The same of a call that is made as the host makes it: not from the thread that opened the part."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(error_of, call).result()
+
+
 def check_error(error: Exception | None, allowed: tuple[type[Exception], ...], promise: str, *, because: str) -> None:
     """Raise BrokenPromise unless the error is one of the allowed classes."""
+    __tracebackhide__ = True
     seen = "it returned as if all were well" if error is None else _named(error)
     check(isinstance(error, allowed), promise, because=because, seen=seen)
 

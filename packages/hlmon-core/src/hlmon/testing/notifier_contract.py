@@ -11,7 +11,7 @@ from hlmon.contract import Notifier, NotifierFactory, Settings
 from hlmon.errors import ConfigError, Permanent, Transient
 from hlmon.events import Alert, encode
 from hlmon.testing.builders import make_alert
-from hlmon.testing.contract_case import Contract, captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.contract_case import Contract, captured_logs, check, check_error, error_in_thread, error_of, texts_of
 
 ODD_TEXTS: Final[Mapping[str, str]] = {
     "mentions": "@everyone @here <@123> <!channel> @all",
@@ -36,15 +36,15 @@ class NotifierCase(Contract):
 
     def factory(self) -> NotifierFactory[Any]:
         """The factory of the notifier."""
-        self.missing("factory()", "returns the notifier's factory")
+        self.missing("factory()", "returns the notifier's factory", excusable=False)
 
     def config(self) -> Any:
         """A config with which the notifier opens; it leads to a stand-in for the service."""
-        self.missing("config()", "returns a config with which the notifier opens")
+        self.missing("config()", "returns a config with which the notifier opens", excusable=False)
 
     def sent(self) -> Sequence[str]:
         """The texts that the stand-in for the service accepted in this case, in order."""
-        self.missing("sent()", "returns the texts that the service accepted")
+        self.missing("sent()", "returns the texts that the service accepted", excusable=False)
 
     def wrong_configs(self) -> Mapping[str, Any]:
         """What can be wrong with a config -> such a config."""
@@ -70,6 +70,7 @@ class NotifierCase(Contract):
 
     def expect_told(self, alerts: Sequence[Alert], promise: str, *, because: str) -> None:
         """Check that the title of every alert reached the service."""
+        __tracebackhide__ = True
         text = "\n".join(self.sent())
         missing = [alert.title for alert in alerts if alert.title not in text]
         check(not missing, promise, because=because, seen=f"nothing was sent of {missing[:3]}")
@@ -104,6 +105,16 @@ class NotifierContract(NotifierCase, defines_cases=True):
         with self.opened() as notifier:
             notifier.send([alert])
         self.expect_told([alert], "an alert needs no account, body, labels or cause", because="market alerts have none")
+
+    def test_another_thread_sends_than_the_one_that_opened(self) -> None:
+        """The host opens a notifier and closes it; a thread of the notifier's own sends."""
+        alert = make_alert()
+        with self.opened() as notifier:
+            error = error_in_thread(lambda: notifier.send([alert]))
+        promise = "send works in another thread than the one that opened the notifier"
+        because = "a notifier that hangs must stop nothing else, so each is called from a thread of its own"
+        check(error is None, promise, because=because, seen=error and f"{type(error).__name__}: {error}")
+        self.expect_told([alert], promise, because=_ACKED)
 
     def test_odd_texts_are_told(self) -> None:
         """Mentions, HTML and Markdown are text."""
@@ -174,7 +185,12 @@ class NotifierContract(NotifierCase, defines_cases=True):
         because = "services ban those who come too early"
         check_error(error, (Transient,), "a throttled call raises Transient", because=because)
         wait = getattr(error, "retry_after", None)
-        check(wait is not None and wait >= 7.5, "retry_after is what was asked for: 7.5 s", because=because, seen=wait)
+        check(
+            wait is not None and wait >= 7.5,
+            "retry_after is what was asked for: 7.5 s",
+            because=because,
+            seen=f"retry_after = {wait}",
+        )
 
     def test_opening_with_a_wrong_config_raises_config_error(self) -> None:
         """Opening proves that the config works."""

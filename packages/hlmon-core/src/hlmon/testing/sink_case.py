@@ -30,15 +30,15 @@ class SinkCase(Contract):
 
     def factory(self) -> SinkFactory[Any]:
         """The factory of the sink."""
-        self.missing("factory()", "returns the sink's factory")
+        self.missing("factory()", "returns the sink's factory", excusable=False)
 
     def config(self) -> Any:
         """A config with which the sink opens; the same store during one case."""
-        self.missing("config()", "returns a config with which the sink opens")
+        self.missing("config()", "returns a config with which the sink opens", excusable=False)
 
     def stored(self) -> Iterable[Event]:
         """Every row of the store, read past the sink: the facts, and each state as the store shows it."""
-        self.missing("stored()", "reads back every event that the store holds")
+        self.missing("stored()", "reads back every event that the store holds", excusable=False)
 
     def wrong_configs(self) -> Mapping[str, Any]:
         """What can be wrong with a config -> such a config."""
@@ -74,6 +74,7 @@ class SinkCase(Contract):
 
     def expect(self, expected: Iterable[Event], promise: str, *, because: str) -> None:
         """Check that the store holds exactly these events."""
+        __tracebackhide__ = True
         seen = differences(list(expected), list(self.stored()))
         check(not seen, promise, because=because, seen="; ".join(seen[:5]))
 

@@ -10,7 +10,7 @@ import msgspec
 
 from hlmon.events import STORED, Event, encode
 from hlmon.testing.builders import ALICE, BOB, STORED_BUILDERS, make_fill
-from hlmon.testing.contract_case import check, error_of
+from hlmon.testing.contract_case import check, error_in_thread, error_of
 from hlmon.testing.sink_case import SinkCase
 
 DECIMALS: Final = tuple(
@@ -56,6 +56,19 @@ class SinkKeepsValues(SinkCase):
                 "an event is durable when write returns, before the sink is closed",
                 because="the follower acks then, and a killed process closes nothing",
             )
+
+    def test_another_thread_writes_than_the_one_that_opened(self) -> None:
+        """The host opens a sink, asks it for checkpoints and closes it; a thread of the sink's own writes."""
+        events = self.one_of_each()
+        with self.opened() as sink:
+            error = error_in_thread(lambda: self.write(sink, events))
+        check(
+            error is None,
+            "write works in another thread than the one that opened the sink",
+            because="a sink that hangs must stop nothing else, so each is called from a thread of its own",
+            seen=error and f"{type(error).__name__}: {error}",
+        )
+        self.expect(events, "what another thread wrote is stored", because="that is how the monitor writes")
 
     def test_every_kind_comes_back_exactly(self) -> None:
         """No field is lost, renamed or rounded."""

@@ -37,15 +37,15 @@ class SourceCase(Contract):
 
     def factory(self) -> SourceFactory[Any]:
         """The factory of the source."""
-        self.missing("factory()", "returns the source's factory")
+        self.missing("factory()", "returns the source's factory", excusable=False)
 
     def config(self) -> Any:
         """A config with which the source opens; it leads to a recorded input or a stand-in for the other side."""
-        self.missing("config()", "returns a config with which the source opens")
+        self.missing("config()", "returns a config with which the source opens", excusable=False)
 
     def expected(self) -> Mapping[str, int]:
         """Kind -> how many events of it the input holds: facts and states by their names, readings each."""
-        self.missing("expected()", "returns how many events of each kind the input holds")
+        self.missing("expected()", "returns how many events of each kind the input holds", excusable=False)
 
     def wrong_configs(self) -> Mapping[str, Any]:
         """What can be wrong with a config -> such a config."""
@@ -87,12 +87,14 @@ class SourceCase(Contract):
 
     def succeed(self, ended: Ended) -> None:
         """Check that a run did not fail."""
+        __tracebackhide__ = True
         promise = "over an input that is in order, `run` raises nothing"
         because = "the host starts it again and again, and tells the user that it fails"
         check(ended.error is None, promise, because=because, seen=ended.seen)
 
     def expect_same(self, first: Taken, other: Taken, promise: str, *, because: str) -> None:
         """Check that two runs gave the same names."""
+        __tracebackhide__ = True
         missing, more = sorted(first.names - other.names), sorted(other.names - first.names)
         check(not missing and not more, promise, because=because, seen=f"missing: {missing[:3]}; more: {more[:3]}")
 
