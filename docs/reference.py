@@ -65,15 +65,14 @@ def _schemas() -> Iterator[tuple[str, JsonSchema]]:
     """Every table that a config may have, by its name, from the schema that editors get."""
     schema = schema_of(load_catalogue(disabled=frozenset()))
     top = schema["properties"]
-    parts = {section: top.pop(section)["additionalProperties"]["anyOf"] for section in SECTIONS}
+    types = {section: top.pop(section)["additionalProperties"]["properties"]["type"]["enum"] for section in SECTIONS}
     sections = {name: field.get("items", field).get("$ref") for name, field in top.items()}
     yield "hlmon", {"properties": {name: field for name, field in top.items() if not sections[name]}}
     for name, reference in sections.items():
         if reference:
             yield name, schema["definitions"][reference.removeprefix("#/definitions/")]
-    for section, types in parts.items():
-        for each in types:
-            yield f"{section}.{each['properties']['type']['enum'][0]}", each
+    for name in (f"{section}.{each}" for section, names in types.items() for each in names):
+        yield name, schema["definitions"][name]
 
 
 def _common_to(name: str, fields: JsonSchema, bases: dict[str, JsonSchema]) -> JsonSchema:

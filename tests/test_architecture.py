@@ -25,7 +25,7 @@ WRITTEN = sorted(
 
 LAYERS = [
     {"errors", "events", "status"},
-    {"contract", "cost", "heartbeat", "labels", "routing", "fields", "verify"},
+    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "parts"},

@@ -28,13 +28,13 @@ def test_pip_is_taken_where_it_is_there(environment):
     environment(pip=True, uv=True)
     assert install_command(["hlmon-x"]) == [sys.executable, "-m", "pip", "install", "hlmon-x"]
     assert install_command(["a", "b"], upgrade=True)[-3:] == ["--upgrade", "a", "b"]
-    assert uninstall_command(["hlmon-x"]) == [sys.executable, "-m", "pip", "uninstall", "--yes", "hlmon-x"]
+    assert uninstall_command(["hlmon-sim"]) == [sys.executable, "-m", "pip", "uninstall", "--yes", "hlmon-sim"]
 
 
 def test_uv_is_taken_where_there_is_no_pip_and_told_which_environment(environment):
     environment(pip=False, uv=True)
     assert install_command(["hlmon-x"]) == ["/opt/uv", "pip", "install", "--python", sys.executable, "hlmon-x"]
-    assert uninstall_command(["hlmon-x"]) == ["/opt/uv", "pip", "uninstall", "--python", sys.executable, "hlmon-x"]
+    assert uninstall_command(["hlmon_sim"]) == ["/opt/uv", "pip", "uninstall", "--python", sys.executable, "hlmon_sim"]
 
 
 def test_without_either_it_is_said_what_is_missing(environment):
@@ -47,7 +47,17 @@ def test_without_either_it_is_said_what_is_missing(environment):
 def test_the_program_does_not_remove_itself(environment, name):
     environment(pip=True, uv=False)
     with pytest.raises(ConfigError, match="is the program itself"):
-        uninstall_command(["hlmon-x", name])
+        uninstall_command(["hlmon-sim", name])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("click", "known: .*hlmon-sim"), ("hlmon-simm", "did you mean 'hlmon-sim'"), ("dynamodb", "'hlmon-dynamodb'")],
+)
+def test_only_packages_of_plugins_are_removed(environment, name, hint):
+    environment(pip=True, uv=False)
+    with pytest.raises(ConfigError, match=rf"^{name} is no package of a plugin that is installed; .*{hint}"):
+        uninstall_command(["hlmon-sim", name])
 
 
 def test_a_failure_names_the_command():

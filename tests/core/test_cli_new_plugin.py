@@ -43,10 +43,24 @@ def test_a_name_may_have_hlmon_before_it(given, module):
     assert project_name(given).module == module
 
 
-@pytest.mark.parametrize("name", ["", "Box", "1box", "a_b", "a--b", "hlmon-", "../x", "x" * 31, "core", "hlmon-sim"])
-def test_a_name_that_no_package_can_have_is_refused(name):
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize("name", ["", "Box", "1box", "a_b", "a--b", "hlmon-", "../x", "x" * 31])
+def test_a_name_that_no_package_can_have_is_refused_with_what_a_name_is(name):
+    with pytest.raises(ConfigError, match=r"is no name: a letter first, .* e\.g\. box or my-box"):
         project_name(name)
+
+
+@pytest.mark.parametrize("name", ["core", "hlmon-sim", "notify", "dynamodb", "discord", "apprise", "demo", "builtin"])
+def test_a_name_of_hlmon_itself_is_refused_whether_it_is_installed_or_not(name):
+    with pytest.raises(ConfigError, match="of hlmon itself"):
+        project_name(name)
+
+
+@pytest.mark.parametrize("name", ["jsonl", "hlmon-log", "hyperliquid", "fill"])
+def test_a_name_that_an_installed_plugin_has_is_refused(new_plugin, tmp_path, name):
+    result = new_plugin(name)
+    assert result.exit_code == 2
+    assert "is taken: hlmon-core has something of this name" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_there_is_left_as_it_is(new_plugin, tmp_path):

@@ -8,6 +8,7 @@ import click
 import pytest
 
 import hlmon.cli
+from hlmon import plugins
 from hlmon.cli import COMMANDS
 from hlmon.errors import ConfigError, HlmonError, JournalError
 from tests.core.invoking import run
@@ -117,6 +118,19 @@ def test_wrong_use_ends_with_2_and_says_what_is_right():
     result = run("nonsense")
     assert result.exit_code == 2
     assert "No such command 'nonsense'" in result.stderr
+
+
+def test_an_unknown_command_is_told_what_was_perhaps_meant():
+    assert "Error: No such command 'plugin'; did you mean 'plugins'?" in run("plugin").stderr
+    assert "Error: No such command 'jsonl'; it is a sink" in run("jsonl").stderr
+    assert "No such option" in run("--nonsense").stderr
+
+
+def test_a_command_of_a_package_of_hlmon_that_is_missing_is_told_with_what_to_install(monkeypatch):
+    monkeypatch.setattr(plugins, "installed_entry_points", lambda group: [])
+    result = run("demo")
+    assert result.exit_code == 2
+    assert "Error: Command 'demo' needs: pip install hlmon-sim" in result.stderr
 
 
 def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path):

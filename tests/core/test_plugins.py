@@ -12,6 +12,7 @@ import click
 import pytest
 
 from hlmon import ConfigError, DeriverFactory, NoConfig, NotifierFactory, SinkFactory, SourceFactory, hookimpl
+from hlmon.packages import PACKAGE_OF
 from hlmon.plugins import PluginInfo, load_catalogue
 from hlmon.rules.types import FACTORIES
 
@@ -179,8 +180,7 @@ def test_an_unknown_name_says_what_to_write_or_install_instead():
     notify = entry("notify", failing(ImportError("no requests")), "hlmon-notify")
     catalogue = catalogue_of(GOOD)
     assert refusal(catalogue.sink, "archiv") == "unknown sink 'archiv'; did you mean 'archive'?"
-    assert refusal(catalogue.sink, "zzz") == "unknown sink 'zzz'; known: archive"
-    assert refusal(catalogue.notifier, "zzz") == "unknown notifier 'zzz'"
+    assert refusal(catalogue.sink, "ZZZ") == "unknown sink 'ZZZ'; known: archive"
     assert refusal(catalogue.notifier, "archive") == "unknown notifier 'archive'; it is a sink"
     for name, package in [
         ("dynamodb", "dynamodb"),
@@ -194,7 +194,68 @@ def test_an_unknown_name_says_what_to_write_or_install_instead():
     assert refusal(catalogue.notifier, "email") == (
         "unknown notifier 'email'; the plugin notify is broken: ImportError: no requests"
     )
-    assert refusal(catalogue.sink, "zzz") == "unknown sink 'zzz'; known: archive (broken plugins: notify, zebra)"
+    assert refusal(catalogue.sink, "ZZZ") == "unknown sink 'ZZZ'; known: archive (broken plugins: notify, zebra)"
+
+
+def test_a_type_that_nobody_knows_may_be_in_a_package_that_is_called_like_it():
+    catalogue = catalogue_of(GOOD)
+    assert refusal(catalogue.sink, "box") == (
+        "unknown sink 'box'; known: archive; if it is a plugin's: pip install hlmon-box"
+    )
+    assert refusal(catalogue.notifier, "two-words") == (
+        "unknown notifier 'two-words'; if it is a plugin's: pip install hlmon-two-words"
+    )
+    for no_package in ("B", "b ox", "box; rm"):
+        assert "pip install" not in refusal(catalogue.sink, no_package)
+
+
+def test_what_is_in_an_extra_is_quoted_for_the_shell_and_missed_in_the_package_itself():
+    needs = "type 'apprise' needs: pip install 'hlmon-notify[apprise]'"
+    assert refusal(catalogue_of(GOOD).notifier, "apprise") == needs
+    notify = entry("notify", failing(ImportError("no requests")), "hlmon-notify")
+    assert "the plugin notify is broken" in refusal(catalogue_of(notify).notifier, "apprise")
+
+
+def test_what_the_packages_of_hlmon_provide_is_known_without_them():
+    provided = {
+        name: plugin.distribution
+        for plugin in load_catalogue(disabled=frozenset()).plugins
+        if plugin.name in {"dynamodb", "notify", "sim", "supabase"}
+        for names in plugin.provides.values()
+        for name in names
+    }
+    assert {name: package.partition("[")[0] for name, package in PACKAGE_OF.items()} == provided
+
+
+def test_an_unknown_command_is_told_what_to_write_or_install_instead():
+    module = plugin(hlmon_commands=[click.Command("archive")], hlmon_sinks=[sink("shelf")])
+    catalogue = load_catalogue([entry("own", lambda: module), GOOD], disabled=frozenset({"good"}))
+    assert catalogue.unknown_command("supabase", ["run"]) == "command 'supabase' needs: pip install hlmon-supabase"
+    assert catalogue.unknown_command("rum", ["run"]) == "no such command 'rum'; did you mean 'run'?"
+    assert catalogue.unknown_command("archiv", ["run"]) == "no such command 'archiv'; did you mean 'archive'?"
+    assert catalogue.unknown_command("shelf", ["run"]) == "no such command 'shelf'; it is a sink"
+    assert catalogue.unknown_command("zzz", ["run"]) == "no such command 'zzz'"
+    assert catalogue.unknown_command("good", ["run"]) == (
+        "no such command 'good'; the plugin good is disabled by HLMON_DISABLE_PLUGINS"
+    )
+
+
+def test_a_disabled_plugin_is_not_called_broken():
+    catalogue = load_catalogue([GOOD], disabled=frozenset({"good"}))
+    assert refusal(catalogue.sink, "good") == (
+        "unknown sink 'good'; the plugin good is disabled by HLMON_DISABLE_PLUGINS"
+    )
+    assert refusal(catalogue.sink, "Archive") == "unknown sink 'Archive' (disabled plugins: good)"
+
+
+def test_the_owner_of_a_name_is_the_package_that_has_something_called_so():
+    catalogue = catalogue_of(GOOD, entry("other", plugin, "other-plugin"))
+    assert [catalogue.owner_of(name) for name in ("archive", "good", "other", "none")] == [
+        "good-plugin",
+        "good-plugin",
+        "other-plugin",
+        None,
+    ]
 
 
 def test_what_comes_with_hlmon_is_listed_first_and_the_others_by_name():

@@ -17,6 +17,7 @@ from tests.core.rules.conftest import Watch
 from tests.notify.test_notify_golden import LOOK, NOON_MS, TRANSACTION, discord, email, plain, sns, telegram, webhook
 
 GOLDEN = Path(__file__).with_name("golden") / "rules"
+SAME = {"tx_hash": TRANSACTION, "order_id": "7"}
 TREASURY = Look(zone=ZoneInfo("Europe/Berlin"), explorer=LOOK.explorer, labels={ALICE: "Treasury"})
 
 
@@ -32,7 +33,7 @@ def alerts_of(name: str) -> list[Alert]:
             time_ms=NOON_MS,
             subject=name,
             cause=None,
-            labels={key: TRANSACTION if key == "tx_hash" else text for key, text in alert.labels.items()},
+            labels=alert.labels | {key: text for key, text in SAME.items() if key in alert.labels},
         )
         for alert in alerts
     ]

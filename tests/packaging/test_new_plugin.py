@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import tomllib
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,16 +16,25 @@ from tests.packaging.conftest import build, uv
 ALL = [f"--{part}" for part in PARTS]
 
 
+@contextmanager
+def installed(author, project):
+    """While a package is being developed."""
+    editable = ("--no-deps", "--no-build-isolation", "--editable", project)
+    uv("pip", "install", "--quiet", "--python", author.python, *editable)
+    try:
+        yield
+    finally:
+        uv("pip", "uninstall", "--quiet", "--python", author.python, project.name)
+
+
 @pytest.fixture(scope="module")
 def project(author, tmp_path_factory):
     """A package with a part of every kind, installed as its author does while developing it."""
     folder = tmp_path_factory.mktemp("project")
     author.hlmon("new-plugin", "box", *ALL, cwd=folder)
     written = folder / "hlmon-box"
-    editable = ("--no-deps", "--no-build-isolation", "--editable", written)
-    uv("pip", "install", "--quiet", "--python", author.python, *editable)
-    yield written
-    uv("pip", "uninstall", "--quiet", "--python", author.python, "hlmon-box")
+    with installed(author, written):
+        yield written
 
 
 def test_it_passes_its_own_tests(author, project):
@@ -52,8 +63,38 @@ def test_its_types_are_strict_and_right(author, project):
 def test_its_extra_brings_the_tools_that_its_readme_calls(project):
     wanted = tomllib.loads((project / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
     assert wanted == ["mypy", "pytest", "ruff"]
-    assert "pip install -e .[dev]" in (project / "README.md").read_text()
-    assert "pip install -e .[dev]" in (project / ".github/workflows/ci.yml").read_text()
+    assert "pip install -e '.[dev]'" in (project / "README.md").read_text()
+    assert "pip install -e '.[dev]'" in (project / ".github/workflows/ci.yml").read_text()
+
+
+WRONG = {
+    "sink": ("event.version > _version(path)", "True", "an older state changes nothing"),
+    "notifier": ("[:LONGEST_TEXT]", "", "a long alert is told, cut to what the service takes"),
+    "rule": ("time_ms=event.time_ms", "time_ms=__import__('time').time_ns() // 10**6", "the same events a year later"),
+    "source": ("lines.splitlines()]", "lines.splitlines()[1:]]", "the input's events are fed"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_its_tests_notice_what_is_wrong_and_say_why(author, project, tmp_path, part):
+    shutil.copytree(project / "src", tmp_path / "src")
+    file = tmp_path / "src/hlmon_box" / f"{part}.py"
+    right, wrong, told = WRONG[part]
+    assert right in file.read_text()
+    file.write_text(file.read_text().replace(right, wrong))
+    command = ("pytest", "-p", "no:cacheprovider", f"tests/test_{part}.py")
+    said = author.run(*command, cwd=project, code=1, PYTHONPATH=str(tmp_path / "src"))
+    assert f"promise: {told}" in said
+
+
+def test_a_case_may_be_excused_without_a_word_from_the_linter(author, project, tmp_path):
+    shutil.copytree(project, tmp_path / "box")
+    file = tmp_path / "box/tests/test_sink.py"
+    head = "class TestSink(SinkContract):\n"
+    excused = f'{head}    excused = {{"test_an_outage_raises_transient": "why"}}\n\n'
+    file.write_text(file.read_text().replace(head, excused))
+    author.run("ruff", "check", "--no-cache", ".", cwd=tmp_path / "box")
+    assert "excused: why" in author.run("pytest", "-p", "no:cacheprovider", "tests/test_sink.py", cwd=tmp_path / "box")
 
 
 def test_it_is_listed_and_the_config_of_its_readme_is_right(author, project, tmp_path):
@@ -63,6 +104,15 @@ def test_it_is_listed_and_the_config_of_its_readme_is_right(author, project, tmp
     readme = (project / "README.md").read_text()
     (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0])
     author.hlmon("check", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_alone_passes_its_tests_and_its_types_are_right(author, tmp_path, part):
+    author.hlmon("new-plugin", f"only-{part}", f"--{part}", cwd=tmp_path)
+    written = tmp_path / f"hlmon-only-{part}"
+    with installed(author, written):
+        assert "failed" not in author.run("pytest", "-p", "no:cacheprovider", cwd=written)
+        assert "Success" in author.run("mypy", cwd=written)
 
 
 def test_it_builds_to_a_wheel_with_its_types(project, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from hlmon_deploy import image
 from tests.packaging.conftest import BIN, ROOT
 
 PROJECTS = {
@@ -49,8 +50,15 @@ def test_every_package_has_a_wheel_and_an_sdist_that_the_index_would_take(dist):
     assert checked.stdout.count("PASSED") == len(files)
 
 
-def test_all_packages_have_one_version():
-    assert len({project["version"] for project in PROJECTS.values()}) == 1
+def test_all_packages_have_one_version_which_is_also_that_of_the_deployment():
+    deployment = tomllib.loads((ROOT / "deploy/pyproject.toml").read_text())["project"]
+    assert len({project["version"] for project in [*PROJECTS.values(), deployment]}) == 1
+
+
+def test_the_deployment_is_no_package_and_needs_the_checkout_that_it_is_in(dist):
+    assert list(dist.glob("hlmon_deploy*")) == []
+    assert image.FOLDER == ROOT / "deploy"
+    assert ROOT / "constraints.txt" == image.CONSTRAINTS
 
 
 @pytest.mark.parametrize("name", PROJECTS)

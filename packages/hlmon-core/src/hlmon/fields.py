@@ -38,12 +38,17 @@ _OUT_OF_BOUNDS = re.compile(r"Expected `(?P<type>\w+)` (?P<length>of length )?(?
 _PLACE = re.compile(r" - at `[^`]*`$")
 
 
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that was probably meant, if any is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(names), n=1)), None)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """What to add to a message about an unknown name: the nearest of `names`, or all of them if none is near."""
     known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = closest(name, known)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {close!r}?"
     return f"; known: {', '.join(known)}" if known else ""
 
 

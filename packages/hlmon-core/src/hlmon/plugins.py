@@ -7,6 +7,8 @@ A hook is called once, when something of its kind is first looked for: `hlmon --
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
@@ -20,7 +22,8 @@ from hlmon import hookspecs
 from hlmon.config import DISABLED_VARIABLE, disabled_plugins
 from hlmon.contract import ENTRY_POINT_GROUP, DeriverFactory, NotifierFactory, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
-from hlmon.fields import nearest
+from hlmon.fields import closest, nearest
+from hlmon.packages import PACKAGE_OF
 
 _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
     "source": ("hlmon_sources", SourceFactory),
@@ -29,17 +32,8 @@ _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
     "notifier": ("hlmon_notifiers", NotifierFactory),
     "command": ("hlmon_commands", click.Command),
 }
-_FAMILIES: Final = {
-    "dynamodb": "hlmon-dynamodb",
-    "supabase": "hlmon-supabase",
-    "discord": "hlmon-notify",
-    "telegram": "hlmon-notify",
-    "email": "hlmon-notify",
-    "sns": "hlmon-notify",
-    "webhook": "hlmon-notify",
-    "apprise": "'hlmon-notify[apprise]'",
-}
-"""Types of the packages that belong to hlmon: what to install for them."""
+_DISABLED: Final = f"disabled by {DISABLED_VARIABLE}"
+_PACKAGE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +137,18 @@ class Catalogue:
                 plugin.broken = f"the command {name!r} is the plugin {owner.name}'s already"
         return tuple(items[0][1] for items in found.values())
 
+    def unknown_command(self, name: str, own: Iterable[str]) -> str:
+        """The message about a command that no plugin has and that is none of the program's `own`."""
+        what = f"no such command {name!r}"
+        near = closest(name, [*own, *self.names("command")])
+        return self._elsewhere("command", what, name) or (f"{what}; did you mean {near!r}?" if near else what)
+
+    def owner_of(self, name: str) -> str | None:
+        """The package of the plugin that is called so or provides something of this name, of whatever kind."""
+        found = [plugin for kind in _PROVIDED for plugin, _ in self._of(kind).get(name, ())]
+        found += [plugin for plugin in self._plugins if plugin.name == name]
+        return found[0].distribution if found else None
+
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every installed plugin, the broken ones too; calls every hook."""
@@ -188,18 +194,37 @@ class Catalogue:
 
     def _unknown(self, kind: str, what: str, name: str) -> str:
         """The message about a name that nothing has, with what to write or to install instead."""
-        package = _FAMILIES.get(name)
+        if told := self._elsewhere(kind, what, name):
+            return told
+        choices = self._choices(kind)
+        hint = nearest(name, choices)
+        if not closest(name, choices) and _PACKAGE.fullmatch(name):
+            hint += f"; if it is a plugin's: pip install hlmon-{name}"  # as `hlmon new-plugin` names packages
+        return f"{what}{hint}{self._out_of_use()}"
+
+    def _elsewhere(self, kind: str, what: str, name: str) -> str | None:
+        """The message if the name is known, but not as a thing of this kind that can be used."""
+        package = PACKAGE_OF.get(name)
         for plugin in self._plugins:
-            if plugin.broken and (plugin.name == name or plugin.distribution == package):
+            if plugin.broken and (
+                plugin.name == name or (package and plugin.distribution == package.partition("[")[0])
+            ):
+                if plugin.broken == _DISABLED:
+                    return f"{what}; the plugin {plugin.name} is disabled by {DISABLED_VARIABLE}"
                 return f"{what}; the plugin {plugin.name} is broken: {plugin.broken}"
         for other in _PROVIDED:
             if name in self._of(other) and other not in {kind, "command"}:
                 return f"{what}; it is a {other}"
         if package:
-            return f"type {name!r} needs: pip install {package}"
-        broken = [plugin.name for plugin in self._plugins if plugin.broken]
-        hint = nearest(name, self._choices(kind))
-        return f"{what}{hint} (broken plugins: {', '.join(broken)})" if broken else f"{what}{hint}"
+            return f"{'command' if kind == 'command' else 'type'} {name!r} needs: pip install {shlex.quote(package)}"
+        return None
+
+    def _out_of_use(self) -> str:
+        """The plugins that might have had it."""
+        broken = [plugin.name for plugin in self._plugins if plugin.broken and plugin.broken != _DISABLED]
+        disabled = [plugin.name for plugin in self._plugins if plugin.broken == _DISABLED]
+        lists = {"broken": broken, "disabled": disabled}
+        return "".join(f" ({word} plugins: {', '.join(names)})" for word, names in lists.items() if names)
 
     def _choices(self, kind: str) -> list[str]:
         """What a config may name of this kind."""
@@ -228,7 +253,7 @@ def load_catalogue(
             stability=_stability(distribution.metadata.get_all("Classifier") or ()) if distribution else "",
         )
         if plugin.name in disabled:
-            plugin.broken = f"disabled by {DISABLED_VARIABLE}"
+            plugin.broken = _DISABLED
         else:
             plugin.load(entry_point)
         plugins.append(plugin)
@@ -245,6 +270,11 @@ def _mistakes(module: object, callers: Iterable[pluggy.HookCaller]) -> Iterator[
     for name, function in inspect.getmembers(module, inspect.isroutine):
         if name in known and not hasattr(function, "hlmon_impl"):
             yield f"{name} is not marked with @hookimpl"
+
+
+def trouble(reason: str) -> str:
+    """Why a plugin cannot be used, in words: that it is broken, or who switched it off."""
+    return reason if reason == _DISABLED else f"broken: {reason}"
 
 
 def _stability(classifiers: Iterable[str]) -> str:

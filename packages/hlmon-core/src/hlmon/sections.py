@@ -49,14 +49,14 @@ class HyperliquidSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of the file."""
 
-    account: tuple[Account, ...] = ()
+    account: Annotated[tuple[Account, ...], Meta(description="the accounts to watch")] = ()
     hyperliquid: HyperliquidSection = HyperliquidSection()
-    source: dict[str, dict[str, Any]] = {}
-    sink: dict[str, dict[str, Any]] = {}
-    notifier: dict[str, dict[str, Any]] = {}
-    rule: dict[str, dict[str, Any]] = {}
-    route: tuple[Route, ...] = ()
-    inhibit: tuple[Inhibit, ...] = DEFAULT_INHIBIT
+    source: Annotated[dict[str, dict[str, Any]], Meta(description="further sources of events, by your names")] = {}
+    sink: Annotated[dict[str, dict[str, Any]], Meta(description="stores that keep everything, by your names")] = {}
+    notifier: Annotated[dict[str, dict[str, Any]], Meta(description="ways to tell people, by your names")] = {}
+    rule: Annotated[dict[str, dict[str, Any]], Meta(description="what is told: alert rules, by your names")] = {}
+    route: Annotated[tuple[Route, ...], Meta(description="which alerts go to which notifiers; they add up")] = ()
+    inhibit: Annotated[tuple[Inhibit, ...], Meta(description="alerts that others make superfluous")] = DEFAULT_INHIBIT
     watchdog: WatchdogSection = WatchdogSection()
     journal: Annotated[Path, Meta(description="path of the journal; `~` is your home directory")] = Path("hlmon.db")
     retention_days: Annotated[

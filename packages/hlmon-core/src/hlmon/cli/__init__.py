@@ -64,6 +64,15 @@ class Program(click.Group):
             return command
         return _plugin_commands().get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; about an unknown name it is said what to write or to install instead."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(_unknown_command(args[0]), ctx) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list in `--help`."""
         with formatter.section("Commands"):
@@ -107,6 +116,13 @@ def _plugin_commands() -> dict[str, click.Command]:
 
     found = {str(command.name): command for command in load_catalogue().commands}
     return {name: command for name, command in sorted(found.items()) if name not in COMMANDS}
+
+
+def _unknown_command(name: str) -> str:
+    from hlmon.plugins import load_catalogue  # noqa: PLC0415  # as above
+
+    message = load_catalogue().unknown_command(name, COMMANDS)
+    return message[0].upper() + message[1:]
 
 
 _START_HERE = """\

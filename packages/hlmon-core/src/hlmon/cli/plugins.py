@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Final
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
+from hlmon import hookspecs
 from hlmon.cli.options import example, json_option
 from hlmon.cli.output import make_table, print_json, show
-from hlmon.plugins import PluginInfo, load_catalogue
+from hlmon.plugins import PluginInfo, load_catalogue, trouble
+
+_HOOKS: Final = [name for name in vars(hookspecs) if name.startswith("hlmon_")]
 
 
 @click.command("plugins", epilog=example("hlmon plugins", "hlmon plugins --schema > hlmon.schema.json"))
@@ -30,20 +35,23 @@ def command(*, as_json: bool, schema: bool) -> None:
     elif as_json:
         print_json(catalogue.plugins)
     else:
-        show(_table(catalogue.plugins))
+        show(listing(catalogue.plugins))
 
 
-def _table(plugins: Sequence[PluginInfo]) -> Table:
-    table = make_table("Plugin", "Package", "Version", "Stability", "Hooks", "Provides")
+def listing(plugins: Sequence[PluginInfo]) -> Table:
+    """A line for each hook of each plugin; beside the first two, where the plugin comes from."""
+    table = make_table("Plugin", "Package", "Hook", "Provides")
     for plugin in plugins:
-        provided = [f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items()]
-        broken = [f"[red]broken: {escape(plugin.broken)}[/]"] if plugin.broken else []
-        table.add_row(
-            plugin.name,
-            plugin.distribution,
-            plugin.version,
-            plugin.stability,
-            "\n".join(plugin.hooks),
-            "\n".join([*map(escape, provided), *broken]),
-        )
+        about = [(plugin.name, plugin.distribution), ("", ", ".join(filter(None, (plugin.version, plugin.stability))))]
+        for left, right in zip_longest(about, _provided(plugin), fillvalue=("", "")):
+            table.add_row(*left, *right)
     return table
+
+
+def _provided(plugin: PluginInfo) -> Iterator[tuple[str, str]]:
+    """A line for each hook with the names that a config may use, and one for what is wrong."""
+    for hook in (hook for hook in _HOOKS if hook in plugin.hooks):
+        names = plugin.provides.get(hook.removeprefix("hlmon_").removesuffix("s"), ())
+        yield hook, escape(", ".join(names)) or "nothing"
+    if plugin.broken:
+        yield "", f"[red]{escape(trouble(plugin.broken))}[/]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,12 +38,12 @@ def schema_of(catalogue: Catalogue) -> JsonSchema:
     document = struct_schema(FileConfig, "hlmon", definitions)
     policy = struct_schema(NotifierPolicy, "notifier", definitions)["properties"]
     for section in SECTIONS:
-        parts = [
-            _part_schema(factory, f"{section}.{factory.name}", definitions, policy if section == "notifier" else {})
-            for factory in _factories(catalogue, section)
-        ]
-        properties = document["properties"][section]
-        properties["additionalProperties"] = {"anyOf": parts} if parts else False
+        names = []
+        for factory in _factories(catalogue, section):
+            name = f"{section}.{factory.name}"
+            definitions[name] = _part_schema(factory, name, definitions, policy if section == "notifier" else {})
+            names.append(factory.name)
+        document["properties"][section]["additionalProperties"] = _any_part(section, names) if names else False
     return {"$schema": DIALECT, **document, "title": "hlmon.toml", "definitions": definitions}
 
 
@@ -60,6 +60,22 @@ def _factories(catalogue: Catalogue, section: str) -> Iterator[Factory[Any, Any]
             yield look_up[section](name)
         except ConfigError:
             continue
+
+
+def _any_part(section: str, names: Sequence[str]) -> JsonSchema:
+    """A table whose type decides which fields it has, so that a fault is told in terms of that type alone."""
+    fields = {name: {"$ref": f"#/definitions/{section}.{name}"} for name in names}
+    return {
+        "type": "object",
+        "properties": {"type": {"enum": list(names)}},
+        "required": ["type"],
+        "additionalProperties": True,
+        "allOf": [
+            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": of}
+            for name, of in fields.items()
+        ],
+        "anyOf": [*fields.values(), {}],  # where editors look for what they may offer; it refuses nothing
+    }
 
 
 def _part_schema(

@@ -8,6 +8,8 @@ import click
 
 from hlmon.cli.new_plugin.project import PARTS, project_files, project_name, write_project
 from hlmon.cli.options import example
+from hlmon.errors import ConfigError
+from hlmon.plugins import load_catalogue
 
 
 @click.command("new-plugin", epilog=example("hlmon new-plugin box", "hlmon new-plugin pager --notifier --rule"))
@@ -24,7 +26,10 @@ def command(*, name: str, parts: tuple[str, ...]) -> None:
     """
     chosen = [part for part in PARTS if part in parts] or ["sink"]
     project = project_name(name)
+    owner = load_catalogue(disabled=frozenset()).owner_of(project.name)
+    if owner not in {None, project.distribution}:
+        raise ConfigError(f"{project.name!r} is taken: {owner} has something of this name")
     folder = Path(project.distribution)
     write_project(folder, project_files(project, chosen))
     click.echo(f"Wrote {folder}: {', '.join(chosen)}. Its README says how to go on:")
-    click.echo(f"  cd {folder} && python -m venv .venv && .venv/bin/pip install -e .[dev] && .venv/bin/pytest")
+    click.echo(f"  cd {folder} && python -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest")

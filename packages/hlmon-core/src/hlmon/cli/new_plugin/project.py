@@ -12,6 +12,7 @@ from string import Template
 from typing import Final
 
 from hlmon.errors import ConfigError
+from hlmon.packages import OWN_NAMES
 
 PARTS: Final = ("sink", "notifier", "rule", "source")
 LONGEST_NAME: Final = 30  # so that no line of the templates outgrows the formatter's limit
@@ -61,12 +62,15 @@ class ProjectName:
 
 
 def project_name(text: str) -> ProjectName:
-    """The name as given, with or without "hlmon-" before it. Raises ConfigError if no package can have it."""
+    """The name as given, with or without "hlmon-" before it. Raises ConfigError if no plugin can have it."""
     name = text.removeprefix("hlmon-")
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise ConfigError(f"{text!r} is no name: a-z, 0-9 and -, beginning with a letter, at most {LONGEST_NAME}")
-    if name in {"core", "sim"}:
-        raise ConfigError(f"{text!r} is a package of hlmon itself")
+        raise ConfigError(
+            f"{text!r} is no name: a letter first, then letters, digits and single -, all lower case, at most "
+            f"{LONGEST_NAME}, e.g. box or my-box"
+        )
+    if name in OWN_NAMES:
+        raise ConfigError(f"{name!r} is a package, a type or a command of hlmon itself")
     return ProjectName(name=name)
 
 
