@@ -21,7 +21,6 @@ from tests.servers.waiting import wait_for
 
 PROGRAMS: Final = ("buildah", "debootstrap", "podman", "runc")
 BASE: Final = "localhost/hlmon-base:bookworm"
-MIRROR: Final = "http://deb.debian.org/debian"
 CERTIFICATES: Final = "/etc/ssl/certs"
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 ARCH: Final = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
@@ -87,9 +86,7 @@ class Podman:
         if self.attempt("buildah", "inspect", "--type", "image", BASE).returncode == 0:
             return
         root = self._folder / "root"
-        made = self.attempt(
-            "debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", root, MIRROR
-        )
+        made = self.attempt("debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", root)
         if made.returncode:
             raise Unavailable(f"debootstrap cannot make the base image: {made.stdout[-500:]}")
         (self._folder / "Base").write_text("FROM scratch\nCOPY root /\n")
