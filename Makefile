@@ -7,7 +7,7 @@ READY := .venv/.ready
 .PHONY: help setup run test test-parts test-whole check dist docs site lowest bench picture lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 setup: $(READY) ## make .venv with hlmon and everything to develop it
 
