@@ -1,8 +1,7 @@
-"""What the user writes: TOML and the environment to one frozen Config. The only module that reads the environment."""
+"""What the user writes: TOML and the environment to one frozen Config."""
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
 from hlmon.fields import read
 from hlmon.routing import NotifierPolicy
@@ -84,7 +84,7 @@ class Config(FileConfig, frozen=True, kw_only=True):
 def load_config(
     path: Path | None,
     *,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] = ENVIRON,
     accounts: Sequence[str] = (),
     url: str | None = None,
     journal: Path | None = None,
@@ -110,12 +110,7 @@ def load_config(
     return msgspec.structs.replace(config, **changes)
 
 
-def read_variable(name: str) -> str | None:
-    """One variable of the process environment, or None."""
-    return os.environ.get(name)
-
-
-def disabled_plugins(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+def disabled_plugins(environ: Mapping[str, str] = ENVIRON) -> frozenset[str]:
     """The plugins that HLMON_DISABLE_PLUGINS names, separated by commas."""
     return frozenset(filter(None, _SEPARATORS.split(environ.get(DISABLED_VARIABLE, ""))))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hlmon.contract import Need
+from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
 from hlmon.fields import decode_path
 
@@ -32,10 +33,8 @@ class Secret:
 
     def reveal(self) -> str:
         """The value as it is now, without line ends around it. Raises ConfigError naming the reference only."""
-        from hlmon.config import read_variable  # noqa: PLC0415  # the config itself has fields of this type
-
         scheme, _, target = self.reference.partition(":")
-        value = (read_variable(target) if scheme == "env" else self._contents(target)) or ""
+        value = (ENVIRON.get(target) if scheme == "env" else self._contents(target)) or ""
         value = value.strip("\r\n")
         if not value:
             raise ConfigError(f"the secret {self.reference} is {'not set' if scheme == 'env' else 'empty'}")
