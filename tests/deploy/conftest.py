@@ -107,6 +107,16 @@ def deploy() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
+def relayed_plan(deploy, tmp_path_factory):
+    """A function from further context to a plan with a notifier that the relay tells."""
+    folder = tmp_path_factory.mktemp("relayed")
+    deploy.config(folder, '[notifier.ops]\ntype = "discord"')
+    with pytest.MonkeyPatch.context() as patch:
+        deploy.relay_alone(patch)
+        yield functools.partial(deploy.plan, folder, config="hlmon.toml", relay="ops")
+
+
+@pytest.fixture(scope="module")
 def place(tmp_path_factory, deploy):
     """A bootstrapped account, and cdk to deploy into it."""
     with ExitStack() as stack:

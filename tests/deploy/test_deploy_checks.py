@@ -22,13 +22,9 @@ CFN_LINT_KNOWN = {
 
 
 @pytest.fixture(scope="module")
-def plan_of(deploy, tmp_path_factory):
+def plan_of(relayed_plan):
     """Plans with everything that can be asked for, and the image that is built."""
-    folder = tmp_path_factory.mktemp("config")
-    deploy.config(folder, '[notifier.ops]\ntype = "discord"')
-    with pytest.MonkeyPatch.context() as patch:
-        deploy.relay_alone(patch)
-        yield lambda mode: deploy.plan(folder, config="hlmon.toml", relay="ops", db_mode=mode, email="ops@example.com")
+    return lambda mode: relayed_plan(db_mode=mode, email="ops@example.com")
 
 
 @pytest.fixture(scope="module", params=["dynamodb", "supabase"])

@@ -97,10 +97,9 @@ def test_on_demand_capacity_has_a_price_of_its_own(deploy):
     assert f"${on_demand['monthly_usd']} on demand" in spot["detail"]
 
 
-def test_the_alarm_of_the_relay_is_counted_with_it(deploy, tmp_path, monkeypatch):
-    file = deploy.config(tmp_path, '[notifier.ops]\ntype = "discord"')
-    deploy.relay_alone(monkeypatch)
-    stack = deploy.synthesize(deploy.plan(tmp_path, config="hlmon.toml", relay="ops", image="example/hlmon:1"))
+def test_the_alarm_of_the_relay_is_counted_with_it(deploy, relayed_plan):
+    plan = relayed_plan(image="example/hlmon:1")
+    stack, file = deploy.synthesize(plan), plan.settings.config
     without, relayed = (estimate("--config", str(file), *option)["CloudWatch"] for option in ([], ["--relay"]))
     assert f" {len(stack.all('CloudWatch::Alarm'))} alarms" in relayed["detail"]
     assert round(relayed["monthly_usd"] - without["monthly_usd"], 2) == 0.10

@@ -6,12 +6,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def relayed(deploy, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("relayed")
-    deploy.config(folder, '[notifier.ops]\ntype = "discord"')
-    with pytest.MonkeyPatch.context() as patch:
-        deploy.relay_alone(patch)
-        return deploy.synthesize(deploy.plan(folder, config="hlmon.toml", relay="ops", image="example/hlmon:1"))
+def relayed(deploy, relayed_plan):
+    return deploy.synthesize(relayed_plan(image="example/hlmon:1"))
 
 
 def alarms_of(stack) -> dict[str, dict]:

@@ -71,15 +71,10 @@ class Podman:
         """Any program, however it ends."""
         return subprocess.run(command, env=os.environ | self.environ, check=False, capture_output=True, text=True)
 
-    def build(self, folder: Path, tag: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Build the Dockerfile of this folder on the base image."""
-        return self.attempt(*self.build_command, "--tag", tag, *options, folder)
-
-    @property
-    def build_command(self) -> list[str]:
-        """The beginning of every build; what needs certificates finds those of this machine."""
+    def build(self, folder: Path, tag: str) -> subprocess.CompletedProcess[str]:
+        """Build the Dockerfile of this folder on the base; what needs certificates finds those of this machine."""
         options = ["--isolation=chroot", "--format=docker", "--layers", f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
-        return ["buildah", "bud", *options, f"--build-arg=BASE_IMAGE={BASE}"]
+        return self.attempt("buildah", "bud", *options, f"--build-arg=BASE_IMAGE={BASE}", "--tag", tag, folder)
 
     def make_base(self) -> None:
         """Make the base image unless it is there from an earlier run. Raises Unavailable where no mirror is reached."""
@@ -105,9 +100,9 @@ class Podman:
             self("rmi", "--force", *found)
 
     @contextlib.contextmanager
-    def container(self, image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
+    def container(self, image: str, *options: str) -> Iterator[Container]:
         """A container of this image that runs, and is gone afterwards."""
-        name = self("run", "--detach", "--no-healthcheck", *options, image, *command).strip()
+        name = self("run", "--detach", "--no-healthcheck", *options, image).strip()
         try:
             yield Container(self, name)
         finally:

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 
 from hlmon.contract import Need
 
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""The name of an environment variable."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _grant(need: Need) -> Grant:
 
 
 def _variable(need: Need) -> str:
-    if not _VARIABLE.fullmatch(need.name):
+    if not VARIABLE.fullmatch(need.name):
         raise ValueError("its name must be that of an environment variable")
     return need.name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +9,8 @@ from hlmon.contract import Need
 from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
 from hlmon.fields import decode_path
+from hlmon.needs import VARIABLE
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST_REDACTED: Final = 4  # shorter ones would turn up in innocent text
 
 _revealed: dict[str, str] = {}  # reference -> its last value, for `redact`; one entry per secret of the config
@@ -27,7 +26,7 @@ class Secret:
 
     def __init__(self, reference: str) -> None:
         scheme, _, target = reference.partition(":") if isinstance(reference, str) else ("", "", "")
-        if not (scheme == "env" and _VARIABLE.fullmatch(target)) and not (scheme == "file" and target):
+        if not (scheme == "env" and VARIABLE.fullmatch(target)) and not (scheme == "file" and target):
             raise ValueError('must be a reference, "env:NAME" or "file:/path", not the secret itself')
         self.reference = reference
 
