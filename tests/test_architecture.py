@@ -109,9 +109,9 @@ def test_no_runtime_module_imports_the_deployment_library():
 
 
 @pytest.mark.parametrize("file", WRITTEN, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_file_is_longer_than_300_lines_and_no_function_than_50(file):
+def test_no_file_is_longer_than_400_lines_and_no_function_than_50(file):
     text = file.read_text()
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 400
     functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [f.name for f in functions if f.end_lineno - f.lineno >= 50] == []
 

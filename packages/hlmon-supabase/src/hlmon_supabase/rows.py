@@ -268,4 +268,7 @@ def quarantine_row(record: Quarantined) -> Row:
         "reason": clean(record.reason),
         "digest": record.digest,
         "payload": clean(record.payload),
+        "stream": record.stream,
+        "request": record.request,
+        "unit": record.unit,
     }

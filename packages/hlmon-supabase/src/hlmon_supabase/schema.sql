@@ -314,6 +314,10 @@ CREATE TABLE IF NOT EXISTS quarantine (
     payload TEXT NOT NULL,
     UNIQUE (event_key, account_address)
 );
+ALTER TABLE quarantine
+    ADD COLUMN IF NOT EXISTS stream TEXT,
+    ADD COLUMN IF NOT EXISTS request TEXT,
+    ADD COLUMN IF NOT EXISTS unit TEXT;
 
 -- What older tables have otherwise: DECIMAL(20, 8) cannot hold every amount, and every repeated row uses up an id.
 DO $$

@@ -38,14 +38,19 @@ from hlmon.events.derived import (
 )
 from hlmon.events.readings import (
     AccountState,
+    Agent,
+    Agents,
     Balance,
     DexState,
+    ExchangeStatus,
     MarketTrades,
+    OpenOrders,
     PositionReading,
     Prices,
     Pulse,
     SpotState,
     Trade,
+    Twap,
 )
 from hlmon.events.records import AccountInfo, Checkpoint, Gap, Quarantined, Role, WatchStatus
 
@@ -92,6 +97,8 @@ __all__ = [
     "AccountMode",
     "AccountSnapshot",
     "AccountState",
+    "Agent",
+    "Agents",
     "Alert",
     "AlertState",
     "Balance",
@@ -100,6 +107,7 @@ __all__ = [
     "Cvd",
     "DexState",
     "Event",
+    "ExchangeStatus",
     "Fact",
     "Fill",
     "Funding",
@@ -108,6 +116,7 @@ __all__ = [
     "Liquidation",
     "MarketTrades",
     "Name",
+    "OpenOrders",
     "Order",
     "Position",
     "PositionClosed",
@@ -123,6 +132,7 @@ __all__ = [
     "SpotState",
     "State",
     "Trade",
+    "Twap",
     "WatchStatus",
     "decode",
     "encode",

@@ -10,7 +10,7 @@ import msgspec
 from hlmon.events.account import ZERO, PositionSide
 from hlmon.events.base import Fact, Name, State
 
-AccountMode = Literal["classic", "unified", "portfolio_margin"]
+AccountMode = Literal["classic", "unified", "portfolio_margin", "dex_abstraction", "unknown"]
 CloseCause = Literal["order", "liquidation", "adl", "settlement", "netting", "flip", "state"]
 Severity = Literal["info", "warning", "critical"]
 AlertState = Literal["event", "firing", "resolved"]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from hlmon.events.account import ZERO, Side
+from hlmon.events.account import ZERO, Order, Side
 from hlmon.events.base import Reading
 from hlmon.status import FollowerStatus, SourceStatus
 
@@ -29,7 +29,10 @@ class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An account's margin and positions on one perp dex ("" is the main one), in that dex's collateral token."""
+    """An account's margin and positions on one perp dex ("" is the main one), in that dex's collateral token.
+
+    Where `complete` is False a position could not be read: from a coin that is not here nothing follows.
+    """
 
     dex: str
     account_value: Decimal
@@ -39,6 +42,7 @@ class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cross_maintenance_margin: Decimal
     withdrawable: Decimal
     positions: tuple[PositionReading, ...]
+    complete: bool = True
 
 
 class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_state"):
@@ -50,21 +54,80 @@ class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_st
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One spot token. `hold` is what orders (and unified margin) hold of `total`; `entry_notional` is its cost."""
+    """One spot token. `hold` is what orders (and unified margin) hold of `total`; `entry_notional` is its cost.
+
+    `spot_hold` is what portfolio margin holds net of what could be borrowed; None in other modes.
+    """
 
     coin: str
     total: Decimal
     hold: Decimal = ZERO
     entry_notional: Decimal = ZERO
     borrowed: Decimal = ZERO
+    spot_hold: Decimal | None = None
 
 
 class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
-    """All spot balances of an account."""
+    """All spot balances of an account; where `complete` is False one of them could not be read."""
 
     kind: ClassVar[str] = "spot_state"
 
     balances: tuple[Balance, ...]
+    complete: bool = True
+
+
+class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"):
+    """Every order that rests on one dex ("" is the main one, with spot), as the exchange lists them now.
+
+    Children of resting orders are among them with the status `waiting`. Where `complete` is False an order could not be
+    read: from one that is not here nothing follows.
+    """
+
+    kind: ClassVar[str] = "open_orders"
+
+    dex: str
+    orders: tuple[Order, ...]
+    complete: bool = True
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An API wallet that may trade for the account until `valid_until_ms`."""
+
+    name: str
+    address: str
+    valid_until_ms: int
+
+
+class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
+    """All API wallets of an account."""
+
+    kind: ClassVar[str] = "agents"
+
+    agents: tuple[Agent, ...]
+
+
+class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange_status"):
+    """What the exchange says of itself: `notice` is its text about a halt or an upgrade, "" while all is normal."""
+
+    kind: ClassVar[str] = "exchange_status"
+
+    notice: str = ""
+
+
+class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
+    """What became of a TWAP order at `time_ms`; `status` is the exchange's word, such as finished or error."""
+
+    kind: ClassVar[str] = "twap"
+
+    twap_id: int
+    coin: str
+    side: Side
+    size: Decimal
+    executed_size: Decimal
+    minutes: int
+    status: str
+    description: str = ""
+    reduce_only: bool = False
 
 
 class Prices(Reading, frozen=True, kw_only=True, gc=False, tag="prices"):

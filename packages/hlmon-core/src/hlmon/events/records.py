@@ -9,6 +9,7 @@ from hlmon.events.derived import AccountMode
 
 Role = Literal["user", "vault", "subAccount", "agent", "missing", "unknown"]
 WatchStatus = Literal["watched", "refused", "missing"]
+QuarantineUnit = Literal["frame", "answer", "row", "event"]
 
 
 class AccountInfo(State, frozen=True, kw_only=True, gc=False, tag="account_info"):
@@ -68,14 +69,21 @@ class Gap(State, frozen=True, kw_only=True, gc=False, tag="gap"):
 
 
 class Quarantined(Fact, frozen=True, kw_only=True, gc=False, tag="quarantine"):
-    """Something that could not be used: a frame from the wire, or an event that a sink refused for good."""
+    """Something that could not be used: a row or a frame from the wire, or an event that a sink refused for good.
+
+    `stream` is the subscription type that it came with, `request` the type of the /info request that it answered; each
+    is "" if it is not known.
+    """
 
     kind: ClassVar[str] = "quarantine"
 
     origin: str  # "wire", or the config name of the sink or notifier
     reason: str
     digest: str  # of the whole payload, so that the same one is kept once
-    payload: str = ""  # at most the first 16,384 characters
+    payload: str = ""  # whole up to 65,536 bytes
+    stream: str = ""
+    request: str = ""
+    unit: QuarantineUnit = "frame"
 
     @property
     def key(self) -> str:

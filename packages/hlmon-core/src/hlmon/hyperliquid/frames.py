@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from hlmon.events import Event
+from hlmon.events import Event, Quarantined
 from hlmon.hyperliquid.requests import Subscription
 
 RefusalReason = Literal[
@@ -28,7 +28,8 @@ class Events(msgspec.Struct, frozen=True, gc=False):
 
     `stream` is the subscription type; for trades it is `trades:COIN`. A snapshot is history that comes again with each
     subscription. `oldest_ms` and `newest_ms` are the times of the first and last event, None if there is none; for
-    trades, of the first and last trade.
+    trades, of the first and last trade. `unread` are the rows that could not be read, whole. `sent_ms` is the time that
+    a state frame gives itself, as it stands there: a word about the exchange's clock, to be believed with others only.
     """
 
     account: str
@@ -37,6 +38,8 @@ class Events(msgspec.Struct, frozen=True, gc=False):
     events: tuple[Event, ...]
     oldest_ms: int | None
     newest_ms: int | None
+    unread: tuple[Quarantined, ...] = ()
+    sent_ms: int | None = None
 
 
 class Ack(msgspec.Struct, frozen=True):

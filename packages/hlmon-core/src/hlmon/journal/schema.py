@@ -15,7 +15,10 @@ PAGE_BYTES: Final = (
     16_384  # against the usual 4,096: 0.6 of the time for bursts, 1.5 for single events, where it is 60 us
 )
 
-MIGRATIONS: Final[tuple[str, ...]] = ("-- the table notices, which the schema makes\n",)
+MIGRATIONS: Final[tuple[str, ...]] = (
+    "-- the table notices, which the schema makes\n",
+    "-- new columns of the views, which are made anew\n",
+)
 """Step n brings the tables of a file of version n + 1 to version n + 2; views are made anew after the last step."""
 
 _MAGIC = b"SQLite format 3\x00"

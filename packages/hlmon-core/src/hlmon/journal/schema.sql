@@ -273,6 +273,9 @@ CREATE VIEW quarantine AS SELECT
     json_extract(body, '$.reason') AS reason,
     json_extract(body, '$.digest') AS digest,
     COALESCE(json_extract(body, '$.payload'), '') AS payload,
+    COALESCE(json_extract(body, '$.stream'), '') AS stream,
+    COALESCE(json_extract(body, '$.request'), '') AS request,
+    COALESCE(json_extract(body, '$.unit'), 'frame') AS unit,
     body AS metadata
 FROM events WHERE kind = 'quarantine' AND kind <> 'fill';
 

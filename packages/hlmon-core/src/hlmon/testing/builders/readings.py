@@ -8,18 +8,24 @@ from typing import Any, Final
 
 from hlmon.events import (
     AccountState,
+    Agent,
+    Agents,
     Balance,
     DexState,
     Event,
+    ExchangeStatus,
     MarketTrades,
+    OpenOrders,
+    Order,
     PositionReading,
     Prices,
     Pulse,
     SpotState,
     Trade,
+    Twap,
 )
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus
-from hlmon.testing.builders.stored import ALICE, next_fields
+from hlmon.testing.builders.stored import ALICE, BOB, make_order, next_fields
 
 
 def make_position_reading(**changes: Any) -> PositionReading:
@@ -78,6 +84,40 @@ def make_market_trades(*trades: Trade, **changes: Any) -> MarketTrades:
     return MarketTrades(**{"coin": "BTC", "trades": trades or (one,)} | fields | {"time_ms": time_ms} | changes)
 
 
+def make_open_orders(*orders: Order, **changes: Any) -> OpenOrders:
+    """ALICE's resting orders on the main dex: these, or one without any given."""
+    _, fields = next_fields(changes)
+    return OpenOrders(**{"dex": "", "orders": orders or (make_order(),)} | fields)
+
+
+def make_agents(*agents: Agent, **changes: Any) -> Agents:
+    """ALICE's API wallets: these, or one that ends in 90 days without any given."""
+    _, fields = next_fields(changes)
+    one = Agent(name="bot", address=BOB, valid_until_ms=fields["time_ms"] + 90 * 86_400_000)
+    return Agents(**{"agents": agents or (one,)} | fields)
+
+
+def make_exchange_status(**changes: Any) -> ExchangeStatus:
+    """The exchange says that all is normal."""
+    _, fields = next_fields(changes, account="")
+    return ExchangeStatus(**fields)
+
+
+def make_twap(**changes: Any) -> Twap:
+    """A TWAP order of ALICE to buy 1 BTC in 30 minutes, all of it executed."""
+    number, fields = next_fields(changes)
+    defaults: dict[str, Any] = {
+        "twap_id": number,
+        "coin": "BTC",
+        "side": "buy",
+        "size": Decimal(1),
+        "executed_size": Decimal(1),
+        "minutes": 30,
+        "status": "finished",
+    }
+    return Twap(**defaults | fields)
+
+
 def make_pulse(*accounts: AccountStatus, **changes: Any) -> Pulse:
     """All is well: one live source that watches these accounts, ALICE without any given, and one sink."""
     _, fields = next_fields(changes, account="")
@@ -95,6 +135,10 @@ READING_BUILDERS: Final[dict[str, Callable[..., Event]]] = {
     "spot_state": make_spot_state,
     "prices": make_prices,
     "trades": make_market_trades,
+    "open_orders": make_open_orders,
+    "agents": make_agents,
+    "exchange_status": make_exchange_status,
+    "twap": make_twap,
     "pulse": make_pulse,
 }
 """A builder for every kind of reading."""
