@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-
 _BOOT_TIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
 seconds: Callable[[], float] = time.monotonic if _BOOT_TIME is None else partial(time.clock_gettime, _BOOT_TIME)
 """Seconds that never go back, and go on while the machine is suspended where the system counts that."""
