@@ -67,7 +67,7 @@ class Account:
         """A frame of one of this account's streams."""
         if frame.stream == HEARTBEAT:
             self._beat(frame.newest_ms or 0, around.clock.now())
-        elif frame.stream == "spotState":
+        elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
                 for state in frame.events
@@ -76,6 +76,8 @@ class Account:
             )
         if self.recovery is None:
             around.ingest(frame.events)
+            if frame.unread:
+                around.ingest(frame.unread)
         else:
             self.recovery.take(frame)
 
@@ -146,7 +148,7 @@ class Account:
         self.last_seen = now
         self.silences = 0
         self._heartbeat_ms = max(self._heartbeat_ms, time_ms)
-        if self.recovery is not None:
+        if self.recovery is not None and time_ms:  # a state that cannot be read is a sign of life all the same
             self.recovery.seen(time_ms)
 
     async def _recover(self, recovery: Recovery) -> None:

@@ -51,6 +51,7 @@ class HyperliquidFeed:
         self._info = info
         self._exchange_ms = 0
         self._counters: Counter[str] = Counter()
+        self._told_unread: set[tuple[str, str]] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -137,6 +138,8 @@ class HyperliquidFeed:
         if type(frame) is not Events:
             self._control(frame)
             return
+        if frame.unread:
+            self._note_unread(frame)
         if frame.newest_ms is not None and frame.newest_ms > self._exchange_ms:
             self._exchange_ms = frame.newest_ms
         if not frame.account:
@@ -153,6 +156,21 @@ class HyperliquidFeed:
             self._subscriptions.refused(frame)
         elif isinstance(frame, Ignored):
             self._counters[f"ignored:{frame.channel}"] += 1
+
+    def _note_unread(self, frame: Events) -> None:
+        self._counters["unread"] += len(frame.unread)
+        if not frame.account:
+            self._ingest(frame.unread)
+        stream = (frame.account, frame.stream)
+        if stream not in self._told_unread:
+            self._told_unread.add(stream)
+            _log.warning(
+                "a row of %s %s was not understood and is in quarantine (further ones of this stream are only counted, "
+                "see hlmon quarantine): %s",
+                frame.stream,
+                frame.account,
+                frame.unread[0].reason,
+            )
 
     def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
         self._counters["quarantined"] += 1

@@ -82,7 +82,7 @@ class Hole:
 
     def opens_before(self, snapshot: Events) -> bool:
         """Whether rows before this snapshot may be missing; that some become visible late is not worth waiting for."""
-        if len(snapshot.events) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
+        if len(snapshot.events) + len(snapshot.unread) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
             return False
         return self.start_ms is None or snapshot.oldest_ms > self.start_ms
 
@@ -126,9 +126,10 @@ class Recovery:
         """A frame of this account, live or snapshot."""
         hole = self._holes.get(frame.stream)
         if hole is None:
-            self._around.ingest(frame.events)
+            self._around.ingest((*frame.events, *frame.unread))
             return
-        hole.rows_seen += len(frame.events)
+        self._around.ingest(frame.unread)
+        hole.rows_seen += len(frame.events) + len(frame.unread)
         if frame.is_snapshot:
             hole.answered, hole.snapshot_ms = True, frame.oldest_ms
             hole.done = hole.done or covers(frame.oldest_ms, hole.start_ms)
@@ -186,13 +187,14 @@ class Recovery:
             self._postpone(hole, error)
             return
         try:
-            events = decode_answer(request["type"], self._account, answer, clock_ms=self._around.exchange_ms())
+            found = decode_answer(request["type"], self._account, answer, clock_ms=self._around.exchange_ms())
         except WireError as error:
             self._quarantine(hole, answer, error)
             self._postpone(hole, error)
             return
         self._progress = self._around.clock.now()
-        read = hole.resume.feed(events)
+        self._around.ingest(found.unread)
+        read = hole.resume.feed(found.events, found.unread)
         self._around.ingest(hole.resume.gaps)
         self._put(hole.stream, [Held(event, hole, FROM_REST) for event in read])
         if hole.joined:

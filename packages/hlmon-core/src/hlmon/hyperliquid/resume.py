@@ -24,7 +24,7 @@ The rules, all of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
@@ -133,21 +133,24 @@ class Resume:
         """The next question to /info, None when done; the same one until `feed` got its answer."""
         return None if self._done else history(self._stream, self._account, self._start_ms)
 
-    def feed(self, events: Iterable[Event]) -> list[Event]:
-        """Take the decoded answer to `request()`; returns what to ingest now, oldest first."""
+    def feed(self, events: Iterable[Event], unread: Sequence[Event] = ()) -> list[Event]:
+        """Take the decoded answer to `request()`; returns what to ingest now, oldest first.
+
+        `unread` are the rows of it that could not be read: they fill the page as the others do.
+        """
         page = sorted(events, key=_time_ms)
         if self._stream == "userHistoricalOrders":
             return self._take_orders(page)
-        self._longest = max(self._longest, len(page))
+        self._longest = max(self._longest, len(page) + len(unread))
         page = [event for event in page if event.time_ms >= self._start_ms]
         fresh = {event.name: event for event in page}
         if page and self._is_torn(page[0].time_ms, fresh):
             self._lost(self.complete_until_ms, page[0].time_ms)
         self._known_ms = None
-        may_be_full = len(page) >= self._longest
+        may_be_full = len(page) + len(unread) >= self._longest
         if fresh.keys() <= self._held.keys():
             if may_be_full:
-                return self._step(len(page))
+                return self._step(len(page), max(map(_time_ms, unread), default=0))
             self._finish()
             return self._release()
         given = self._take(fresh)
@@ -187,10 +190,10 @@ class Resume:
         self._start_ms = last_ms
         return rows[: len(rows) - len(self._held)]
 
-    def _step(self, rows: int) -> list[Event]:
-        """Nothing but one millisecond fits into a page: go past it."""
+    def _step(self, rows: int, unread_ms: int) -> list[Event]:
+        """Nothing but one millisecond, or rows up to `unread_ms` that cannot be read, fits into a page: go past it."""
         self._starts.append(_Start(self._start_ms, self._rows, page_rows=rows))
-        self._start_ms += 1
+        self._start_ms = max(self._start_ms + 1, unread_ms)
         return self._release()
 
     def _finish(self) -> None:
