@@ -16,15 +16,16 @@ from hlmon.errors import WireError
 from hlmon.events import Event, Quarantined
 from hlmon.hyperliquid import decode_rows as slow
 from hlmon.hyperliquid import wire, wire_frames
-from hlmon.hyperliquid.decode_account import account_state_from, orders_from, sent_time, spot_state_from
+from hlmon.hyperliquid.decode_account import account_state_from, sent_time, spot_state_from
 from hlmon.hyperliquid.decode_fills import fills_from, trades_from, twap_fills_from
 from hlmon.hyperliquid.decode_json import UNREADABLE, all_finite
+from hlmon.hyperliquid.decode_orders import agents_from, open_orders_from, orders_from, twaps_from
 from hlmon.hyperliquid.decode_rows import Answer, fundings_from, kept_whole, ledger_entries_from
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Pong
 from hlmon.hyperliquid.refusals import refusal_from
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS, Subscription
 from hlmon.hyperliquid.rows import Odd
-from hlmon.hyperliquid.wire import LATEST_MS
+from hlmon.hyperliquid.wire import EARLIEST_MS, LATEST_MS
 
 _GREETING = "Websocket connection established."
 _ADDRESS: Final = re.compile("0[xX][0-9a-fA-F]{40}")
@@ -75,14 +76,16 @@ def _odd_frame(stream: str, frame: bytes | str, data: msgspec.Raw, clock_ms: int
     account = _address(msgspec.json.decode(fields.get("user", b"null")))
     is_snapshot = bytes(fields.get("isSnapshot", b"")) == b"true"
     events: Sequence[Event] = ()
-    sent_ms = None
+    sent_ms, name = None, stream
     try:
         if (rows := slow.ROWS.get(stream)) is not None:
             raws = _raw_rows.decode(fields.get(rows.field, b"null"))
             events, odd = slow.rows_one_by_one(rows.in_frame, rows.events, account, raws, latest_ms)
             unread = slow.unread_rows(odd, account=account, stream=stream, clock_ms=clock_ms)
         else:
-            parts = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
+            parts = {field: msgspec.json.decode(raw) for field, raw in fields.items()}
+            if stream == "openOrders":
+                name = slow.open_orders_stream(parts.get("dex"))
             state, sent_ms, odd = _state_in_parts(stream, account, parts, clock_ms, latest_ms)
             events = () if state is None else (state,)
             unread = slow.unread_parts(odd, account=account, stream=stream, clock_ms=clock_ms)
@@ -90,15 +93,19 @@ def _odd_frame(stream: str, frame: bytes | str, data: msgspec.Raw, clock_ms: int
         raw = frame.encode() if isinstance(frame, str) else frame
         unread = (quarantined(raw, str(error), time_ms=clock_ms, account=account, stream=stream),)
     oldest_ms, newest_ms = (events[0].time_ms, events[-1].time_ms) if events else (None, None)
-    return Events(account, stream, is_snapshot, tuple(events), oldest_ms, newest_ms, unread, sent_ms)
+    return Events(account, name, is_snapshot, tuple(events), oldest_ms, newest_ms, unread, sent_ms)
 
 
 def _state_in_parts(
     stream: str, account: str, data: dict[str, Any], clock_ms: int, latest_ms: int
 ) -> tuple[Event | None, int | None, list[Odd]]:
+    """What can be read of the present state of something, the time that it gives itself, and what cannot be read."""
     if stream == "spotState":
-        spot, odd = slow.spot_state_in_parts(account, data.get("spotState"), clock_ms)
-        return spot, None, odd
+        return slow.spot_state_in_parts(account, data.get("spotState"), clock_ms)
+    if stream == "openOrders":
+        return slow.open_orders_in_parts(account, data.get("dex") or "", data.get("orders"), clock_ms)
+    if stream == "extraAgents":
+        return slow.agents_in_parts(account, data.get("agents"), clock_ms)
     one_dex = [[data.get("dex") or "", data.get("clearinghouseState")]]
     dexes = one_dex if stream == "clearinghouseState" else data.get("clearinghouseStates")
     return slow.account_state_in_parts(account, dexes, clock_ms, latest_ms)
@@ -132,7 +139,7 @@ def decode_answer(request: str, account: str, body: Any, *, clock_ms: int, lates
         text = body if isinstance(body, bytes) else msgspec.json.encode(body)
         try:
             events = list(events_from(account, decoder.decode(text), clock_ms))
-            if events and request not in _STATES:
+            if events and request in _STREAM_OF:
                 _in_time(events, latest_ms)
             return Answer(events)
         except _REFUSED:
@@ -142,22 +149,20 @@ def decode_answer(request: str, account: str, body: Any, *, clock_ms: int, lates
 
 
 def _odd_answer(request: str, account: str, text: bytes, clock_ms: int, latest_ms: int) -> Answer:
-    if request in _STATES:
-        sent = msgspec.json.decode(text)
-        stream = _STATES[request]
-        data = {"clearinghouseState": sent, "spotState": sent}
-        state, _, odd = _state_in_parts(stream, account, data, clock_ms, latest_ms)
-        if state is None:
-            raise WireError(odd[0].reason if odd else "no state")
-        unread = slow.unread_parts(odd, account=account, stream=stream, request=request, clock_ms=clock_ms)
-        return Answer([state], unread)
-    stream = _STREAM_OF[request]
-    rows = slow.ROWS[stream]
-    raws = _raw_rows.decode(text)
-    events, odd = slow.rows_one_by_one(rows.in_answer, rows.events, account, raws, latest_ms)
-    if not events and not any(bytes(row.payload).startswith(b"{") for row in odd):
-        raise WireError("no rows")
-    return Answer(events, slow.unread_rows(odd, account=account, stream=stream, request=request, clock_ms=clock_ms))
+    if (stream := _STREAM_OF.get(request)) is not None:
+        rows = slow.ROWS[stream]
+        events, odd = slow.rows_one_by_one(rows.in_answer, rows.events, account, _raw_rows.decode(text), latest_ms)
+        if not events and not any(row.payload.startswith(b"{") for row in odd):
+            raise WireError("no rows")
+        return Answer(events, slow.unread_rows(odd, account=account, stream=stream, request=request, clock_ms=clock_ms))
+    sent = msgspec.json.decode(text)
+    if request == "orderStatus":
+        return Answer(slow.order_in_answer(account, sent))
+    stream, field = _STATES[request]
+    state, _, odd = _state_in_parts(stream, account, {field: sent}, clock_ms, latest_ms)
+    if state is None:
+        raise WireError(odd[0].reason if odd else "no state")
+    return Answer([state], slow.unread_parts(odd, account=account, stream=stream, request=request, clock_ms=clock_ms))
 
 
 def quarantined(raw: bytes, reason: str, *, time_ms: int, account: str = "", stream: str = "") -> Quarantined:
@@ -172,8 +177,8 @@ def _address(user: Any) -> str:
 
 
 def _in_time(events: Sequence[Event], latest_ms: int) -> None:
-    if events[-1].time_ms > latest_ms:
-        raise WireError(f"a time that cannot be: {events[-1].time_ms}")
+    if events[-1].time_ms > latest_ms or events[0].time_ms < EARLIEST_MS:
+        raise WireError("a time that cannot be")
 
 
 def _events(data: wire_frames.Data, stream: str, events: Sequence[Event], latest_ms: int) -> Events:
@@ -215,6 +220,17 @@ def _ledger(frame: wire_frames.LedgerUpdatesFrame, _clock_ms: int, latest_ms: in
 def _orders(frame: wire_frames.OrderHistoryFrame, _clock_ms: int, latest_ms: int) -> Events:
     data = all_finite(frame.data)
     return _events(data, "userHistoricalOrders", orders_from(_address(data.user), data.order_history), latest_ms)
+
+
+def _open_orders(frame: wire_frames.OpenOrdersFrame, clock_ms: int, _latest_ms: int) -> Events:
+    data, dex = all_finite(frame.data), frame.data.dex or ""
+    listed = open_orders_from(_address(data.user), dex, data.orders, clock_ms)
+    return Events(listed.account, slow.open_orders_stream(dex), False, (listed,), clock_ms, clock_ms)
+
+
+def _twaps(frame: wire_frames.TwapHistoryFrame, _clock_ms: int, latest_ms: int) -> Events:
+    data = all_finite(frame.data)
+    return _events(data, "userTwapHistory", twaps_from(_address(data.user), data.history), latest_ms)
 
 
 def _all_dexs(frame: wire_frames.AllDexsStateFrame, clock_ms: int, latest_ms: int) -> Events:
@@ -269,6 +285,8 @@ _FRAMES: Final[dict[type, Callable[[Any, int, int], Frame]]] = {
     wire_frames.FundingsFrame: _fundings,
     wire_frames.LedgerUpdatesFrame: _ledger,
     wire_frames.OrderHistoryFrame: _orders,
+    wire_frames.OpenOrdersFrame: _open_orders,
+    wire_frames.TwapHistoryFrame: _twaps,
     wire_frames.AllDexsStateFrame: _all_dexs,
     wire_frames.DexStateFrame: _one_dex,
     wire_frames.SpotStateFrame: _spot,
@@ -280,8 +298,15 @@ _FRAMES: Final[dict[type, Callable[[Any, int, int], Frame]]] = {
 _CHANNELS: Final = frozenset(shape.__struct_config__.tag for shape in _FRAMES)  # type: ignore[attr-defined]
 
 
-_ACCOUNT_STREAMS: Final = frozenset({*slow.ROWS, "allDexsClearinghouseState", "clearinghouseState", "spotState"})
-_STATES: Final = {"clearinghouseState": "clearinghouseState", "spotClearinghouseState": "spotState"}
+_ACCOUNT_STREAMS: Final = frozenset(
+    {*slow.ROWS, "allDexsClearinghouseState", "clearinghouseState", "spotState", "openOrders"}
+)
+_STATES: Final = {
+    "clearinghouseState": ("clearinghouseState", "clearinghouseState"),
+    "spotClearinghouseState": ("spotState", "spotState"),
+    "frontendOpenOrders": ("openOrders", "orders"),
+    "extraAgents": ("extraAgents", "agents"),
+}
 _STREAM_OF: Final = {
     **{request: stream for stream, request in HISTORY_REQUESTS.items()},
     "userFills": "userFills",
@@ -296,6 +321,18 @@ def _checked(events_from: Callable[[str, Any], Sequence[Event]]) -> Callable[[st
 
 def _unchecked(events_from: Callable[[str, Any], Sequence[Event]]) -> Callable[[str, Any, int], Sequence[Event]]:
     return lambda account, rows, _clock_ms: events_from(account, all_finite(rows))
+
+
+def _read_order(account: str, row: wire.OrderAnswer, _clock_ms: int) -> Sequence[Event]:
+    return orders_from(account, [all_finite(row.order)]) if row.order is not None else ()
+
+
+def _read_open_orders(account: str, rows: list[wire.Order], clock_ms: int) -> Sequence[Event]:
+    return [open_orders_from(account, "", all_finite(rows), clock_ms)]
+
+
+def _read_agents(account: str, rows: list[wire.Agent] | None, clock_ms: int) -> Sequence[Event]:
+    return [agents_from(account, rows or (), clock_ms)]
 
 
 def _read_main_dex(account: str, row: wire.MarginState, clock_ms: int) -> Sequence[Event]:
@@ -318,6 +355,9 @@ _ANSWERS: Final[dict[str, _Read]] = {
     "userFunding": (msgspec.json.Decoder(list[wire.FundingAnswer]), _unchecked(fundings_from)),
     "userNonFundingLedgerUpdates": (msgspec.json.Decoder(list[wire.LedgerUpdate]), _checked(ledger_entries_from)),
     "historicalOrders": (msgspec.json.Decoder(list[wire.OrderStatus]), _unchecked(orders_from)),
+    "orderStatus": (msgspec.json.Decoder(wire.OrderAnswer), _read_order),
+    "frontendOpenOrders": (msgspec.json.Decoder(list[wire.Order]), _read_open_orders),
+    "extraAgents": (msgspec.json.Decoder(list[wire.Agent] | None), _read_agents),
     "clearinghouseState": (msgspec.json.Decoder(wire.MarginState), _read_main_dex),
     "spotClearinghouseState": (msgspec.json.Decoder(wire.SpotBalances), _read_spot),
 }

@@ -10,13 +10,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hlmon.errors import WireError
-from hlmon.events import AccountState, Event, Quarantined, SpotState
+from hlmon.events import AccountState, Agents, Event, OpenOrders, Quarantined, SpotState
 from hlmon.events.records import QuarantineUnit
 from hlmon.hyperliquid import wire
-from hlmon.hyperliquid.decode_account import account_state_from, funding_from, orders_from, spot_state_from
+from hlmon.hyperliquid.decode_account import account_state_from, funding_from, spot_state_from
 from hlmon.hyperliquid.decode_fills import fills_from, twap_fills_from
 from hlmon.hyperliquid.decode_json import UNREADABLE
 from hlmon.hyperliquid.decode_ledger import ledger_from
+from hlmon.hyperliquid.decode_orders import agents_from, open_orders_from, orders_from, twaps_from
 from hlmon.hyperliquid.rows import Extra, Odd, RowReader, time_in
 
 KEPT_BYTES: Final = 65_536
@@ -64,6 +65,7 @@ _fill = RowReader(wire.Fill)
 _slice = RowReader(wire.TwapSliceFill)
 _ledger = RowReader(wire.LedgerUpdate)
 _order = RowReader(wire.OrderStatus)
+_twap = RowReader(wire.TwapChange)
 
 FILLS: Final = Rows("fills", _fill, _fill, fills_from)
 TRADES: Final = RowReader(wire.Trade)
@@ -73,9 +75,13 @@ ROWS: Final[dict[str, Rows]] = {
     "userFundings": Rows("fundings", RowReader(wire.Funding), RowReader(wire.FundingAnswer), fundings_from),
     "userNonFundingLedgerUpdates": Rows("nonFundingLedgerUpdates", _ledger, _ledger, ledger_entries_from),
     "userHistoricalOrders": Rows("orderHistory", _order, _order, orders_from),
+    "userTwapHistory": Rows("history", _twap, _twap, twaps_from),
 }
 _state = RowReader(wire.MarginState)
 _balances = RowReader(wire.SpotBalances)
+_open_order = RowReader(wire.Order)
+_order_answer = RowReader(wire.OrderAnswer)
+_agent = RowReader(wire.Agent)
 
 
 def rows_one_by_one(
@@ -206,11 +212,45 @@ def _dex_in_parts(sent: Any, times: list[int]) -> tuple[wire.MarginState, list[O
     return _state.read(fields, odd)[0], odd
 
 
-def spot_state_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[SpotState, list[Odd]]:
-    """The readable balances, and the others."""
+def spot_state_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[SpotState, None, list[Odd]]:
+    """The readable balances, no time, and the other balances."""
     odd: list[Odd] = []
     row, _ = _balances.read(sent, odd)
-    return spot_state_from(account, row, clock_ms, complete=not odd), odd
+    return spot_state_from(account, row, clock_ms, complete=not odd), None, odd
+
+
+def open_orders_stream(dex: Any) -> str:
+    """The name of the stream of one dex's open orders."""
+    return f"openOrders:{dex}" if dex else "openOrders"
+
+
+def open_orders_in_parts(account: str, dex: Any, sent: Any, clock_ms: int) -> tuple[OpenOrders, None, list[Odd]]:
+    """The readable orders, no time, and the other orders."""
+    if not isinstance(dex, str):
+        raise WireError("a dex without a name")
+    rows, odd = _list_in_parts(_open_order, sent, "orders")
+    return open_orders_from(account, dex, rows, clock_ms, complete=not odd), None, odd
+
+
+def agents_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[Agents, None, list[Odd]]:
+    """The readable API wallets, no time, and the others."""
+    rows, odd = _list_in_parts(_agent, sent, "agents")
+    return agents_from(account, rows, clock_ms), None, odd
+
+
+def order_in_answer(account: str, sent: Any) -> list[Event]:
+    """The order of an answer to `orderStatus`; raises WireError if there is one that cannot be read."""
+    row, extra = _order_answer.read(sent, [])
+    if "order" in extra:
+        row = wire.OrderAnswer(row.status, _order.read(extra["order"], [])[0])
+    return [] if row.order is None else list(orders_from(account, [row.order]))
+
+
+def _list_in_parts(reader: RowReader, sent: Any, path: str) -> tuple[list[Any], list[Odd]]:
+    if not isinstance(sent, list):
+        raise WireError("no list")
+    odd: list[Odd] = []
+    return [row for item in sent for row in reader.read_element(item, odd, path)], odd
 
 
 def unread_parts(odd: Iterable[Odd], *, account: str, stream: str, request: str = "", clock_ms: int) -> Any:
@@ -232,10 +272,10 @@ def unread_parts(odd: Iterable[Odd], *, account: str, stream: str, request: str 
 
 
 def _subject(payload: bytes) -> str:
-    """The coin that a part of a state is about."""
+    """What a part of a state is about: a coin, an order, a wallet."""
     sent = msgspec.json.decode(payload)
     inner = sent.get("position", sent) if isinstance(sent, dict) else {}
-    return str(inner.get("coin", "")) if isinstance(inner, dict) else ""
+    return str([inner.get(key) for key in ("coin", "oid", "address")]) if isinstance(inner, dict) else ""
 
 
 def _placed(odd: Odd, near_ms: int | None, latest_ms: int) -> Odd:

@@ -76,6 +76,14 @@ class RowReader:
             raise WireError(f"without {', '.join(sorted(missing))}")
         return self.shape(**values), extra
 
+    def read_element(self, item: Any, odd: list[Odd], path: str) -> list[Any]:
+        """The row, or nothing and one more in `odd`."""
+        try:
+            return [self.read(item, odd, path)[0]]
+        except (WireError, *UNREADABLE) as error:
+            odd.append(Odd(msgspec.json.encode(item), str(error), time_in(item), path))
+            return []
+
 
 def time_in(sent: Any) -> int | None:
     """The time that a row gives itself, wherever it stands in it; None if it is none or impossible."""
@@ -98,15 +106,7 @@ def _value(field: _Field, value: Any, odd: list[Odd], path: str) -> Any:
         return field.reader.read(value, odd, path)[0]
     if not isinstance(value, list):
         raise WireError("no list")
-    return [row for item in value for row in _element(field.reader, item, odd, path)]
-
-
-def _element(reader: RowReader, item: Any, odd: list[Odd], path: str) -> list[Any]:
-    try:
-        return [reader.read(item, odd, path)[0]]
-    except (WireError, *UNREADABLE) as error:
-        odd.append(Odd(msgspec.json.encode(item), str(error), time_in(item), path))
-        return []
+    return [row for item in value for row in field.reader.read_element(item, odd, path)]
 
 
 def _is_no_number(value: Any) -> bool:
