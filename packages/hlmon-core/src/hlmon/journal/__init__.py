@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from hlmon.events import STORED, Event, Fact, Name
+from hlmon.events.account import RESTING
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
@@ -30,6 +31,7 @@ PRUNE_ROWS: Final = 5_000
 PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issubclass(cls, Fact)] + ["cvd"])
 """What a retention period applies to, together with orders that have ended."""
 
+_RESTING = json.dumps(sorted(RESTING))
 _ENCODER = msgspec.json.Encoder()
 _time_ms = itemgetter(4)  # of a row
 _Row = tuple[int, str, str, str, int, str]
@@ -49,7 +51,8 @@ _LAST_SEQ = """max(
 # Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
 # an older one belongs to a deriver that is no longer used). No notifier has still to tell it.
 _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
-    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order' AND json_extract(body, '$.status') <> 'open'))
+    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order'
+        AND json_extract(body, '$.status') NOT IN (SELECT value FROM json_each(?7))))
     AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories)
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
@@ -268,7 +271,7 @@ class Journal:
         names = json.dumps(list(followers))
         passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
         while True:
-            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names))
+            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names, _RESTING))
             with self._file.transaction() as connection:
                 connection.execute(_SAVE_LAST_SEQ)
                 connection.executemany("DELETE FROM events WHERE seq = ?", found)
