@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from hlmon.events import LATEST_TIME_MS, Event, Quarantined, encode
+from hlmon.events import Event, Quarantined, encode
+from hlmon.events.base import LATEST_TIME_MS
 
 Backoff = Callable[[int, float | None], float]
 """(failed attempts before this one, the wait that the other side asked for) -> seconds to wait."""

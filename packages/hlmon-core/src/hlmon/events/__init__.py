@@ -25,7 +25,7 @@ from hlmon.events.account import (
     Side,
     is_perp,
 )
-from hlmon.events.base import LATEST_TIME_MS, Event, Fact, Name, Reading, State
+from hlmon.events.base import Event, Fact, Name, Reading, State
 from hlmon.events.derived import (
     AccountMode,
     AccountSnapshot,
@@ -92,7 +92,6 @@ def decode(kind: str, body: bytes | str) -> Event:
 
 
 __all__ = [
-    "LATEST_TIME_MS",
     "STORED",
     "AccountInfo",
     "AccountMode",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Final
 
-from hlmon.events import LATEST_TIME_MS
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 
 EARLIEST_MS: Final = 1_640_995_200_000  # 2022: the exchange is younger

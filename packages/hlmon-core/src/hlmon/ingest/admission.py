@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from hlmon.events import LATEST_TIME_MS, Event, Name, State
+from hlmon.events import Event, Name, State
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
 
 RECENT_NAMES: Final = 5_000
