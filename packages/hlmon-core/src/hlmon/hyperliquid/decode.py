@@ -24,8 +24,8 @@ from hlmon.hyperliquid.decode_rows import Answer, fundings_from, kept_whole, led
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Pong
 from hlmon.hyperliquid.refusals import refusal_from
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS, Subscription
-from hlmon.hyperliquid.rows import Odd
 from hlmon.hyperliquid.wire import EARLIEST_MS, LATEST_MS
+from hlmon.hyperliquid.wire_reader import Odd
 
 _GREETING = "Websocket connection established."
 _ADDRESS: Final = re.compile("0[xX][0-9a-fA-F]{40}")

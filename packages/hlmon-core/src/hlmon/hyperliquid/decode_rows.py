@@ -18,7 +18,7 @@ from hlmon.hyperliquid.decode_fills import fills_from, twap_fills_from
 from hlmon.hyperliquid.decode_json import UNREADABLE
 from hlmon.hyperliquid.decode_ledger import ledger_from
 from hlmon.hyperliquid.decode_orders import agents_from, open_orders_from, orders_from, twaps_from
-from hlmon.hyperliquid.rows import Extra, Odd, RowReader, time_in
+from hlmon.hyperliquid.wire_reader import Extra, Odd, RowReader, time_in
 
 KEPT_BYTES: Final = 65_536
 """Of one row, frame or answer: far more than any row that was seen, and less than a store takes in one item."""

@@ -2,7 +2,7 @@
 
 Fields that hlmon does not read are left out, since skipping them is free. Required is only what identifies a row and
 moves money; everything else has a neutral default, since real payloads were seen without it. What does not fit these
-types exactly (null, "", numbers as text, new fields) is read by `rows`, row by row.
+types exactly (null, "", numbers as text, new fields) is read by `wire_reader`, row by row.
 """
 
 from __future__ import annotations
