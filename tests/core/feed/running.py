@@ -48,6 +48,7 @@ class Running:
         self.exchange = exchange
         self.time = time
         self.answers = Answers()
+        self.answers.by_type["exchangeStatus"] = lambda _: {"time": exchange.time_ms, "specialStatuses": None}
         self.book = Book()
         self.feed: HyperliquidFeed
         self._url = url

@@ -19,11 +19,13 @@ from hlmon.hyperliquid.check import check_connection
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 from hlmon.hyperliquid.connection import Connection
 from hlmon.hyperliquid.decode import decode_frame, quarantined
+from hlmon.hyperliquid.exchange_clock import ExchangeClock
+from hlmon.hyperliquid.exchange_status import StatusPoll
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.market import Markets
 from hlmon.hyperliquid.questions import Questions
-from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
@@ -31,7 +33,7 @@ from hlmon.sections import HyperliquidSection
 from hlmon.status import SourceStatus
 
 CHECKPOINT_SECONDS = 60.0
-INTRODUCTION_SECONDS = 5.0
+INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
 PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
 
 OnFrame = Callable[[bytes], None]
@@ -49,7 +51,8 @@ class HyperliquidFeed:
         self._url = settings.url
         self._clock = clock
         self._info = info
-        self._exchange_ms = 0
+        self._exchange_clock = ExchangeClock(clock)
+        self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
@@ -78,14 +81,15 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, lambda: self._exchange_ms, self._quarantine)
+        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as tasks:
-                introduced = tasks.create_task(self._questions.introduce())
+                introduced = tasks.create_task(self._introduce())
+                tasks.create_task(self._poll.run(ingest))
                 tasks.create_task(self._questions.refresh())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
@@ -96,6 +100,13 @@ class HyperliquidFeed:
             raise group.exceptions[0] from group
         finally:
             self._interrupt(unexplained=False)
+
+    async def _introduce(self) -> None:
+        await asyncio.gather(self._questions.introduce(), self._poll.begin(self._ingest))
+
+    def exchange_ms(self) -> int:
+        """The exchange's present time, which this machine's clock may differ from; 0 while it is not known."""
+        return self._exchange_clock.now_ms()
 
     async def check_connection(self) -> list[str]:
         """Whether the exchange answers, and what it says of each account."""
@@ -122,6 +133,7 @@ class HyperliquidFeed:
             coins=coins,
             counters=dict(self._counters),
             problems=problems,
+            clock_skew_ms=self._exchange_clock.skew_ms(),
         )
 
     def _receive(self, raw: bytes) -> None:
@@ -129,7 +141,7 @@ class HyperliquidFeed:
         if self.on_frame is not None:
             self.on_frame(raw)
         try:
-            frame = decode_frame(raw, clock_ms=self._exchange_ms)
+            frame = decode_frame(raw, clock_ms=self._exchange_clock.now_ms())
         except WireError as error:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
@@ -137,8 +149,8 @@ class HyperliquidFeed:
         if type(frame) is not Events:
             self._control(frame)
             return
-        if frame.newest_ms is not None and frame.newest_ms > self._exchange_ms:
-            self._exchange_ms = frame.newest_ms
+        if frame.sent_ms is not None:
+            self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
@@ -156,7 +168,7 @@ class HyperliquidFeed:
 
     def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
         self._counters["quarantined"] += 1
-        time_ms = self._exchange_ms or self._clock.wall_ms()
+        time_ms = self.exchange_ms() or self._clock.wall_ms()
         self._ingest([quarantined(raw, reason, time_ms=time_ms, account=account)])
 
     async def _opened(self) -> None:
@@ -172,14 +184,14 @@ class HyperliquidFeed:
         for account in self._accounts.values():
             events += account.interrupt()
             account.blocked.clear()
-        events += self._watch.markets.lost(self._clock.now(), self._exchange_ms, unexplained=unexplained)
+        events += self._watch.markets.lost(self._clock.now(), self.exchange_ms(), unexplained=unexplained)
         self._ingest(events)
 
     async def _save_checkpoints(self) -> None:
         while True:
             await self._clock.sleep(CHECKPOINT_SECONDS)
             self._ingest([point for account in self._accounts.values() for point in account.checkpoints()])
-            self._ingest(self._watch.markets.checkpoints(self._exchange_ms))
+            self._ingest(self._watch.markets.checkpoints(self.exchange_ms()))
 
     def _announce(self, account: Account) -> None:
         """State what is known of an account, if it is not what was stated last, or that is a day old."""
