@@ -54,9 +54,17 @@ def test_the_newest_status_comes_last_and_in_one_millisecond_the_final_one():
 
 
 @pytest.mark.parametrize(
-    ("parent", "child"), [("open", "open"), ("filled", "open"), ("triggered", "open"), ("canceled", "canceled")]
+    ("parent", "child"),
+    [
+        ("open", "waiting"),
+        ("filled", "waiting"),
+        ("triggered", "waiting"),
+        ("waitingForFill", "waiting"),
+        ("canceled", "canceled"),
+        ("marginCanceled", "waiting"),  # it was filled in part
+    ],
 )
-def test_children_of_an_order_are_orders_that_begin_or_end_with_it(parent, child):
+def test_children_of_an_order_wait_or_end_with_it(parent, child):
     grandchild = order(oid=7)
     found = orders(status(parent, 170, children=[order(oid=6, children=[grandchild])]))
     assert {each.order_id: each.status for each in found} == {5: parent, 6: child, 7: child}

@@ -77,7 +77,7 @@ def test_every_recorded_frame_is_understood_and_only_unused_channels_are_ignored
         for _, frame in frames("ws_*.jsonl")
         if isinstance(seen := decode_frame(frame, clock_ms=1), Ignored)
     }
-    assert kinds == {Ack: 18, Refusal: 28, Greeting: 1, Pong: 2, Events: 22, Ignored: 39}
+    assert kinds == {Ack: 18, Refusal: 28, Greeting: 1, Pong: 2, Events: 23, Ignored: 38}
     assert ignored == {
         "activeAssetCtx",
         "activeAssetData",
@@ -88,7 +88,6 @@ def test_every_recorded_frame_is_understood_and_only_unused_channels_are_ignored
         "candle",
         "l2Book",
         "notification",
-        "openOrders",
         "orderUpdates",
         "twapStates",
         "user",

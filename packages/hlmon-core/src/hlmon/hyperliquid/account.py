@@ -7,7 +7,8 @@ import logging
 
 from hlmon.events import AccountInfo, AccountMode, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.frames import Events
-from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery, Surroundings
+from hlmon.hyperliquid.reading import Surroundings
+from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
 from hlmon.status import AccountStatus
@@ -49,8 +50,7 @@ class Account:
         self.silences = 0
         self.holds_tokens = False
         self.recovery: Recovery | None = None
-        self._heartbeat_ms = 0
-        self._history = History({}, {})
+        self._history = History()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -74,10 +74,12 @@ class Account:
                 if isinstance(state, SpotState)
                 for balance in state.balances
             )
-        if self.recovery is None:
-            around.ingest(frame.events)
-        else:
+        if self.recovery is not None:
             self.recovery.take(frame)
+            return
+        around.ingest(frame.events)
+        if frame.newest_ms and frame.stream in HISTORY_REQUESTS:  # more rows of this millisecond may follow
+            self._history.advance(frame.stream, frame.newest_ms - 1)
 
     def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """A subscription begins: from now on its events wait for those before them."""
@@ -96,12 +98,9 @@ class Account:
         return checkpoints
 
     def checkpoints(self) -> list[Checkpoint]:
-        """How far each stream is stored: up to the last heartbeat where nothing before it is missing."""
-        complete_ms = self._history.complete_ms
-        for stream in self.acked & HISTORY_REQUESTS.keys():
-            if self.recovery is None or self.recovery.completed(stream):
-                complete_ms[stream] = max(complete_ms.get(stream, 0), self._heartbeat_ms)
-        return [Checkpoint(account=self.address, stream=name, time_ms=at) for name, at in complete_ms.items() if at]
+        """How far each stream is stored, as its own rows and REST prove it."""
+        proven = self._history.complete_ms.items()
+        return [Checkpoint(account=self.address, stream=name, time_ms=at) for name, at in proven if at]
 
     def recall(self, stored: Stored) -> None:
         """Take over what is stored of this account."""
@@ -145,7 +144,7 @@ class Account:
     def _beat(self, time_ms: int, now: float) -> None:
         self.last_seen = now
         self.silences = 0
-        self._heartbeat_ms = max(self._heartbeat_ms, time_ms)
+        self._history.alive_ms = max(self._history.alive_ms, time_ms)
         if self.recovery is not None:
             self.recovery.seen(time_ms)
 

@@ -14,12 +14,12 @@ from hlmon.hyperliquid import wire, wire_frames
 from hlmon.hyperliquid.decode_account import (
     account_state_from,
     funding_from,
-    orders_from,
     spot_state_from,
 )
 from hlmon.hyperliquid.decode_fills import fills_from, trades_from, twap_fills_from
 from hlmon.hyperliquid.decode_json import UNREADABLE, all_finite, reader
 from hlmon.hyperliquid.decode_ledger import ledger_from
+from hlmon.hyperliquid.decode_orders import agents_from, open_orders_from, orders_from, twaps_from
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Pong
 from hlmon.hyperliquid.refusals import refusal_from
 from hlmon.hyperliquid.requests import Subscription
@@ -120,6 +120,17 @@ def _orders(frame: wire_frames.OrderHistoryFrame, _clock_ms: int) -> Events:
     return _events(data, "userHistoricalOrders", orders_from(data.user.lower(), data.order_history))
 
 
+def _open_orders(frame: wire_frames.OpenOrdersFrame, clock_ms: int) -> Events:
+    data, dex = all_finite(frame.data), frame.data.dex or ""
+    listed = open_orders_from(data.user.lower(), dex, data.orders, clock_ms)
+    return _events(data, f"openOrders:{dex}" if dex else "openOrders", [listed])
+
+
+def _twaps(frame: wire_frames.TwapHistoryFrame, _clock_ms: int) -> Events:
+    data = all_finite(frame.data)
+    return _events(data, "userTwapHistory", twaps_from(data.user.lower(), data.history))
+
+
 def _all_dexs(frame: wire_frames.AllDexsStateFrame, clock_ms: int) -> Events:
     data = all_finite(frame.data)
     state = account_state_from(data.user.lower(), data.clearinghouse_states, clock_ms)
@@ -156,6 +167,8 @@ _FRAMES: Final[dict[type, Callable[[Any, int], Frame]]] = {
     wire_frames.FundingsFrame: _fundings,
     wire_frames.LedgerUpdatesFrame: _ledger,
     wire_frames.OrderHistoryFrame: _orders,
+    wire_frames.OpenOrdersFrame: _open_orders,
+    wire_frames.TwapHistoryFrame: _twaps,
     wire_frames.AllDexsStateFrame: _all_dexs,
     wire_frames.DexStateFrame: _one_dex,
     wire_frames.SpotStateFrame: _spot,
@@ -191,6 +204,18 @@ def _read_orders(account: str, rows: list[wire.OrderStatus], _clock_ms: int) -> 
     return orders_from(account, rows)
 
 
+def _read_order(account: str, row: wire.OrderAnswer, _clock_ms: int) -> Sequence[Event]:
+    return orders_from(account, [row.order]) if row.order is not None else ()
+
+
+def _read_open_orders(account: str, rows: list[wire.Order], clock_ms: int) -> Sequence[Event]:
+    return [open_orders_from(account, "", rows, clock_ms)]
+
+
+def _read_agents(account: str, rows: list[wire.Agent] | None, clock_ms: int) -> Sequence[Event]:
+    return [agents_from(account, rows or (), clock_ms)]
+
+
 def _read_main_dex(account: str, row: wire.MarginState, clock_ms: int) -> Sequence[Event]:
     return [account_state_from(account, [("", row)], clock_ms)]
 
@@ -211,6 +236,9 @@ _ANSWERS: Final[dict[str, _Read]] = {
     "userFunding": (reader(list[wire.FundingAnswer]), _read_fundings),
     "userNonFundingLedgerUpdates": (reader(list[wire.LedgerUpdate]), _read_ledger),
     "historicalOrders": (reader(list[wire.OrderStatus]), _read_orders),
+    "orderStatus": (reader(wire.OrderAnswer), _read_order),
+    "frontendOpenOrders": (reader(list[wire.Order]), _read_open_orders),
+    "extraAgents": (reader(list[wire.Agent] | None), _read_agents),
     "clearinghouseState": (reader(wire.MarginState), _read_main_dex),
     "spotClearinghouseState": (reader(wire.SpotBalances), _read_spot),
 }

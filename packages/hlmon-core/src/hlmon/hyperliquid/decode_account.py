@@ -1,8 +1,8 @@
-"""Rows of funding, ledger, orders and states to events."""
+"""Rows of funding and states to events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from hlmon.events import (
@@ -10,14 +10,10 @@ from hlmon.events import (
     Balance,
     DexState,
     Funding,
-    Order,
     PositionReading,
     SpotState,
 )
 from hlmon.hyperliquid import wire
-from hlmon.hyperliquid.decode_fills import SIDES
-
-_STILL_OPEN = frozenset({"open", "filled", "triggered"})
 
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
@@ -25,16 +21,6 @@ def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
     return Funding(
         account=account, time_ms=time_ms, coin=row.coin, amount=row.usdc, size=row.szi, rate=row.funding_rate
     )
-
-
-def orders_from(account: str, rows: Iterable[wire.OrderStatus]) -> list[Order]:
-    """Orders and their children, oldest status first; in one millisecond what ended comes last."""
-    orders = [
-        _order(account, order, status, row.status_timestamp)
-        for row in rows
-        for order, status in _family(row.order, row.status)
-    ]
-    return sorted(orders, key=lambda order: order.version)
 
 
 def account_state_from(account: str, dexes: Sequence[tuple[str, wire.MarginState]], clock_ms: int) -> AccountState:
@@ -50,35 +36,6 @@ def account_state_from(account: str, dexes: Sequence[tuple[str, wire.MarginState
 def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
     return SpotState(account=account, time_ms=clock_ms, balances=tuple(_balance(balance) for balance in row.balances))
-
-
-def _family(order: wire.Order, status: str) -> Iterator[tuple[wire.Order, str]]:
-    """The order and its children: they end with their parent unless it was executed, then they have just begun."""
-    yield order, status
-    for child in order.children or ():
-        yield from _family(child, "open" if status in _STILL_OPEN else status)
-
-
-def _order(account: str, row: wire.Order, status: str, time_ms: int) -> Order:
-    return Order(
-        account=account,
-        time_ms=time_ms,
-        order_id=row.oid,
-        coin=row.coin,
-        side=SIDES[row.side],
-        size=row.sz if row.orig_sz is None else row.orig_sz,
-        remaining=row.sz,
-        price=row.limit_px,
-        status=status,
-        created_ms=row.timestamp,
-        order_type=row.order_type or "",
-        tif=row.tif,
-        reduce_only=row.reduce_only or False,
-        trigger_price=row.trigger_px if row.is_trigger else None,
-        trigger_condition=(row.trigger_condition or "") if row.is_trigger else "",
-        is_position_tpsl=row.is_position_tpsl,
-        cloid=row.cloid,
-    )
 
 
 def _dex_state(dex: str, row: wire.MarginState) -> DexState:

@@ -25,7 +25,7 @@ from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.market import Markets
 from hlmon.hyperliquid.questions import Questions
-from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch

@@ -14,7 +14,7 @@ from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
 from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
 from hlmon.hyperliquid.info import Info
-from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from hlmon.hyperliquid.account import HEARTBEAT, STREAMS, Account
 from hlmon.hyperliquid.frames import Refusal
 from hlmon.hyperliquid.market import Coin, Markets
-from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.requests import Subscription
 from hlmon.hyperliquid.subscriptions import Subscriptions
 

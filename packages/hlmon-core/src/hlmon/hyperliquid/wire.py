@@ -120,6 +120,49 @@ class OrderStatus(Row):
     status_timestamp: Number
 
 
+class OrderAnswer(Row):
+    """What is known of one order: `status` is `order`, or `unknownOid` without one."""
+
+    status: str
+    order: OrderStatus | None = None
+
+
+class Agent(Row):
+    """An API wallet of an account."""
+
+    address: str
+    valid_until: Number
+    name: str = ""
+
+
+class TwapState(Row):
+    """A TWAP order; `executedSz` may be behind in histories."""
+
+    coin: str
+    side: Side
+    sz: Decimal
+    executed_sz: Decimal = ZERO
+    minutes: int = 0
+    reduce_only: bool = False
+    timestamp: Number = 0
+
+
+class TwapStatus(Row):
+    """What became of a TWAP; the description comes with errors."""
+
+    status: str
+    description: str | None = None
+
+
+class TwapChange(Row):
+    """A row of a history of TWAPs. Its time is in seconds."""
+
+    time: Number
+    state: TwapState
+    status: TwapStatus
+    twap_id: Number | None = None
+
+
 class Leverage(Row):
     """`isolated` or `cross`."""
 
