@@ -11,11 +11,14 @@ from hlmon.testing.builders.readings import (
     make_account_state,
     make_agents,
     make_dex_state,
+    make_exchange_status,
     make_market_trades,
+    make_open_orders,
     make_position_reading,
     make_prices,
     make_pulse,
     make_spot_state,
+    make_twap,
 )
 from hlmon.testing.builders.stored import (
     ALICE,
