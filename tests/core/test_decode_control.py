@@ -106,7 +106,7 @@ def test_what_is_no_frame_is_a_wire_error(body):
         decode_frame(body, clock_ms=1)
 
 
-@pytest.mark.parametrize("body", [b"", None, {}, [1], [{"time": "x"}], object(), float("nan"), ["\ud800"], {1: {2}}])
+@pytest.mark.parametrize("body", [b"", None, {}, [1], object(), float("nan"), ["\ud800"], {1: {2}}])
 def test_what_is_no_answer_is_a_wire_error(body):
     for request in ("userFillsByTime", "userFunding", "historicalOrders", "clearinghouseState"):
         with pytest.raises(WireError):

@@ -278,12 +278,12 @@ def test_a_frame_that_is_not_understood_is_kept_and_the_stream_goes_on(watching,
     async def live():
         async with watching() as running:
             await running.start(tools.alice)
-            await running.exchange.send("userFills", {"user": tools.alice, "fills": [{"coin": 1}] * 3000})
+            await running.exchange.send("userFills", {"user": tools.alice, "fills": "x" * 70_000})
             await running.exchange.fills(tools.alice, tools.fill(running.exchange.time_ms, 5))
             await tools.until(lambda: running.book.of("fill"))
             (kept,) = running.book.of("quarantine")
-            assert (kept.origin, len(kept.payload)) == ("wire", 16_384)
-            assert running.feed.status().counters["quarantined"] == 1
+            assert (kept.origin, len(kept.payload)) == ("wire", 65_536)
+            assert running.feed.status().counters["unread"] == 1
 
     asyncio.run(live())
 

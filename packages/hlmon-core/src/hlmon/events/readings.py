@@ -157,6 +157,12 @@ class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):
     trades: tuple[Trade, ...]
 
 
+class InputEnded(Reading, frozen=True, kw_only=True, gc=False, tag="input_ended"):
+    """An input that has an end, such as a recording, has been read: what is still waited for will not come."""
+
+    kind: ClassVar[str] = "input_ended"
+
+
 class Pulse(Reading, frozen=True, kw_only=True, gc=False, tag="pulse"):
     """How the monitor itself is, every 5 s, whatever the exchange does; `time_ms` is this machine's clock.
 

@@ -81,7 +81,7 @@ class Account:
         """A frame of one of this account's streams."""
         if frame.stream == HEARTBEAT:
             self._beat(frame.newest_ms or 0, around.clock.now())
-        elif frame.stream == "spotState":
+        elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
                 for state in frame.events
@@ -94,6 +94,8 @@ class Account:
             self.recovery.take(frame)
             return
         around.ingest(frame.events)
+        if frame.unread:
+            around.ingest(frame.unread)
         if frame.newest_ms and frame.stream in HISTORY_REQUESTS:  # more rows of this millisecond may follow
             self._history.advance(frame.stream, frame.newest_ms - 1)
 
@@ -162,7 +164,7 @@ class Account:
         self.last_seen = now
         self.silences = 0
         self._history.alive_ms = max(self._history.alive_ms, time_ms)
-        if self.recovery is not None:
+        if self.recovery is not None and time_ms:  # a state that cannot be read is a sign of life all the same
             self.recovery.seen(time_ms)
 
     async def _recover(self, recovery: Recovery) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from hlmon.events import (
@@ -23,22 +23,37 @@ def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
     )
 
 
-def account_state_from(account: str, dexes: Sequence[tuple[str, wire.MarginState]], clock_ms: int) -> AccountState:
-    """The states of the given dexes; a state without a time is of `clock_ms`."""
-    times = [state.time for _, state in dexes if state.time is not None]
+def account_state_from(
+    account: str,
+    dexes: Sequence[tuple[str, wire.MarginState]],
+    clock_ms: int,
+    latest_ms: int = wire.LATEST_MS,
+    incomplete: Collection[str] = (),
+) -> AccountState:
+    """The states of the given dexes; one without a time, or later than `latest_ms`, is of `clock_ms`.
+
+    `incomplete` are the dexes of which a position could not be read.
+    """
+    times = [state.time for _, state in dexes if state.time is not None and state.time <= latest_ms]
     return AccountState(
         account=account,
         time_ms=max(times, default=clock_ms),
-        dexes=tuple(_dex_state(dex, state) for dex, state in dexes),
+        dexes=tuple(_dex_state(dex, state, dex not in incomplete) for dex, state in dexes),
     )
 
 
-def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int) -> SpotState:
+def sent_time(dexes: Sequence[tuple[str, wire.MarginState]]) -> int | None:
+    """The time that the states of an account give themselves."""
+    return max((state.time for _, state in dexes if state.time is not None), default=None)
+
+
+def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, complete: bool = True) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
-    return SpotState(account=account, time_ms=clock_ms, balances=tuple(_balance(balance) for balance in row.balances))
+    balances = tuple(_balance(balance) for balance in row.balances)
+    return SpotState(account=account, time_ms=clock_ms, balances=balances, complete=complete)
 
 
-def _dex_state(dex: str, row: wire.MarginState) -> DexState:
+def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
     total = row.margin_summary
     return DexState(
         dex=dex,
@@ -49,6 +64,7 @@ def _dex_state(dex: str, row: wire.MarginState) -> DexState:
         cross_maintenance_margin=row.cross_maintenance_margin_used,
         withdrawable=row.withdrawable,
         positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions),
+        complete=complete,
     )
 
 

@@ -55,6 +55,7 @@ class HyperliquidFeed:
         self._exchange_clock = ExchangeClock(clock)
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
+        self._told_unread: set[tuple[str, str]] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -143,7 +144,9 @@ class HyperliquidFeed:
         if self.on_frame is not None:
             self.on_frame(raw)
         try:
-            frame = decode_frame(raw, clock_ms=self._exchange_clock.now_ms())
+            frame = decode_frame(
+                raw, clock_ms=self._exchange_clock.now_ms(), latest_ms=self._exchange_clock.latest_ms()
+            )
         except WireError as error:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
@@ -151,6 +154,8 @@ class HyperliquidFeed:
         if type(frame) is not Events:
             self._control(frame)
             return
+        if frame.unread:
+            self._note_unread(frame)
         if frame.sent_ms is not None:
             self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
@@ -167,6 +172,21 @@ class HyperliquidFeed:
             self._subscriptions.refused(frame)
         elif isinstance(frame, Ignored):
             self._counters[f"ignored:{frame.channel}"] += 1
+
+    def _note_unread(self, frame: Events) -> None:
+        self._counters["unread"] += len(frame.unread)
+        if not frame.account:
+            self._ingest(frame.unread)
+        stream = (frame.account, frame.stream)
+        if stream not in self._told_unread:
+            self._told_unread.add(stream)
+            _log.warning(
+                "a row of %s %s was not understood and is in quarantine (further ones of this stream are only counted, "
+                "see hlmon quarantine): %s",
+                frame.stream,
+                frame.account,
+                frame.unread[0].reason,
+            )
 
     def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
         self._counters["quarantined"] += 1
