@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from hlmon.events import AccountInfo, AccountMode, Checkpoint, Role, SpotState
+from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
+from hlmon.hyperliquid.account_mode import ModeWatch
 from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
 from hlmon.hyperliquid.open_orders import Listings
@@ -30,6 +31,7 @@ STREAMS = (
 )
 """In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
 
+STATES = frozenset({HEARTBEAT, "spotState"})
 _LISTING = frozenset({HEARTBEAT, "userHistoricalOrders"})
 DAY_MS = 86_400_000
 
@@ -43,7 +45,7 @@ class Account:
         self.address = address
         self.label = label
         self.role: Role = "unknown"
-        self.mode: AccountMode = "classic"
+        self.modes = ModeWatch()
         self.master = ""
         self.warning = ""  # about the address itself
         self.refusal = ""  # why the exchange does not let it be watched
@@ -76,6 +78,15 @@ class Account:
     def wants(self, stream: str) -> bool:
         """Whether this stream is one of its own and not in place."""
         return stream not in self.acked and stream in self.streams
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be watched, or what of it is not known."""
+        return self.refusal or self.warning or (self.modes.reason if self.watchable else "")
+
+    def doubts(self, frame: Events, now: float) -> bool:
+        """Whether what is known of the account's mode changes by this frame, before it is received."""
+        return frame.stream in STATES and any(self.modes.take(event, now) for event in frame.events)
 
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
@@ -125,7 +136,8 @@ class Account:
         """Take over what is stored of this account."""
         for info in stored.infos:
             if info.account == self.address:
-                self.role, self.mode, self.master = info.role, info.mode, info.master
+                # Not the mode: it may have changed meanwhile, and older versions took an unknown one for classic.
+                self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
         for point in stored.checkpoints:
             if point.account == self.address:
@@ -140,10 +152,10 @@ class Account:
             account=self.address,
             time_ms=time_ms,
             role=self.role,
-            mode=self.mode,
+            mode=self.modes.mode,
             master=self.master,
             status="missing" if self.role == "missing" else "refused" if self.refusal else "watched",
-            reason=self.refusal or self.warning,
+            reason=self.reason,
         )
 
     def status(self, last_seen_ms: int) -> AccountStatus:
@@ -153,9 +165,9 @@ class Account:
             address=self.address,
             label=self.label,
             role=self.role,
-            mode=self.mode,
+            mode=self.modes.mode,
             status="pending" if pending else self.info(0).status,
-            reason=self.refusal or self.warning,
+            reason=self.reason,
             last_seen_ms=last_seen_ms,
             resuming=self.recovery is not None,
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
+from typing import Any
 
+from hlmon.errors import WireError
 from hlmon.events import (
     AccountState,
     Balance,
@@ -14,6 +16,9 @@ from hlmon.events import (
     SpotState,
 )
 from hlmon.hyperliquid import wire
+from hlmon.hyperliquid.decode_json import reader
+
+_read_escrow = reader(wire.Escrow)
 
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
@@ -49,8 +54,15 @@ def sent_time(dexes: Sequence[tuple[str, wire.MarginState]]) -> int | None:
 
 def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, complete: bool = True) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
-    balances = tuple(_balance(balance) for balance in row.balances)
-    return SpotState(account=account, time_ms=clock_ms, balances=balances, complete=complete)
+    escrows, all_read = _escrows(row.evm_escrows)
+    return SpotState(
+        account=account,
+        time_ms=clock_ms,
+        balances=tuple(_balance(balance) for balance in row.balances),
+        complete=complete and all_read,
+        escrows=escrows,
+        portfolio_margin=row.portfolio_margin_enabled is True,
+    )
 
 
 def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
@@ -84,6 +96,17 @@ def _position(row: wire.Position) -> PositionReading:
     )
 
 
+def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
+    """All escrows, or none and False if one of them cannot be read."""
+    if rows is None:
+        return (), True
+    try:
+        escrows = [_read_escrow(row) for row in rows]
+    except (WireError, TypeError):
+        return (), False
+    return tuple(Balance(coin=escrow.coin, total=escrow.total) for escrow in escrows), True
+
+
 def _balance(row: wire.SpotBalance) -> Balance:
     return Balance(
         coin=row.coin,
@@ -91,4 +114,5 @@ def _balance(row: wire.SpotBalance) -> Balance:
         hold=row.hold,
         entry_notional=row.entry_ntl,
         borrowed=Decimal(0) if row.borrowed is None else row.borrowed,
+        spot_hold=row.spot_hold,
     )

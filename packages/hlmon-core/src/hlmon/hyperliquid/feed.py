@@ -93,6 +93,7 @@ class HyperliquidFeed:
                 introduced = tasks.create_task(self._introduce())
                 tasks.create_task(self._poll.run(ingest))
                 tasks.create_task(self._questions.refresh())
+                tasks.create_task(self._questions.settle_modes())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
                 tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
@@ -124,6 +125,9 @@ class HyperliquidFeed:
         problems = [
             f"account {a.address} is {a.status}: {a.reason}" for a in accounts if a.status in {"refused", "missing"}
         ]
+        now = self._clock.now()
+        doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
+        problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
@@ -162,6 +166,8 @@ class HyperliquidFeed:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
         elif (account := self._accounts.get(frame.account)) is not None:
+            if account.doubts(frame, self._clock.now()):
+                self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
 
     def _control(self, frame: Frame) -> None:
@@ -230,6 +236,7 @@ class HyperliquidFeed:
         self._announced = {info.account: info for info in self._stored.infos}
         for account in self._accounts.values():
             account.recall(self._stored)
+            self._announce(account)  # its mode is not known any more: no figure may come from what was known once
         self._ingest(self._watch.markets.recall(self._stored))
 
     def _adopt(self, address: str, label: str) -> Account:

@@ -153,10 +153,12 @@ class OpenOrderQuestions:
     ) -> Sequence[Event]:
         try:
             answer = await around.info.ask(request)
-            return decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
+            found = decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
         except (Permanent, WireError) as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
             return ()
+        around.ingest(found.unread)
+        return found.events
 
 
 def _hand_over(account: Listed, events: Sequence[Event], around: Surroundings) -> None:

@@ -237,12 +237,22 @@ class SpotBalance(Row):
     hold: Decimal = ZERO
     entry_ntl: Decimal = ZERO
     borrowed: Decimal | None = None
+    spot_hold: Decimal | None = None
+
+
+class Escrow(Row):
+    """A token that waits on the EVM side for the account to be activated."""
+
+    coin: str
+    total: Decimal
 
 
 class SpotBalances(Row):
     """All tokens of an account."""
 
     balances: list[SpotBalance]
+    evm_escrows: Any = None  # of Escrow; read one by one
+    portfolio_margin_enabled: Any = None
 
 
 class Trade(Row):
