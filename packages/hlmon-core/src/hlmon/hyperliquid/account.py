@@ -8,6 +8,8 @@ import logging
 from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
 from hlmon.hyperliquid.frames import Events
+from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
+from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
@@ -25,11 +27,12 @@ STREAMS = (
     "userNonFundingLedgerUpdates",
     "userHistoricalOrders",
     "spotState",
+    "userTwapHistory",
 )
-"""In the order of subscribing: what is held while history is read comes first."""
+"""In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
 
 STATES = frozenset({HEARTBEAT, "spotState"})
-
+_LISTING = frozenset({HEARTBEAT, "userHistoricalOrders"})
 DAY_MS = 86_400_000
 
 _log = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class Account:
         self.last_seen = 0.0
         self.silences = 0
         self.holds_tokens = False
+        self.listings = Listings()
         self.recovery: Recovery | None = None
         self._history = History()
         self._task: asyncio.Task[None] | None = None
@@ -62,9 +66,18 @@ class Account:
         return self.role not in {"agent", "missing"}
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """What there is to subscribe to, in this order; a stream of one dex is `TYPE:DEX`."""
+        return STREAMS + self.listings.streams
+
+    @property
     def watched(self) -> bool:
         """Whether every stream is in place."""
-        return len(self.acked) == len(STREAMS)
+        return self.acked.issuperset(self.streams)
+
+    def wants(self, stream: str) -> bool:
+        """Whether this stream is one of its own and not in place."""
+        return stream not in self.acked and stream in self.streams
 
     @property
     def reason(self) -> str:
@@ -86,6 +99,8 @@ class Account:
                 if isinstance(state, SpotState)
                 for balance in state.balances
             )
+        if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
+            self.listings.take(frame.events, around.clock.now())
         if self.recovery is not None:
             self.recovery.take(frame)
             return
@@ -108,6 +123,7 @@ class Account:
             self._task.cancel()
         checkpoints = self.checkpoints()
         self.acked.clear()
+        self.listings.lost()
         self.recovery, self._task = None, None
         return checkpoints
 
