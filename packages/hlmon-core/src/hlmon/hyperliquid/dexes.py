@@ -1,7 +1,7 @@
 """Perp dexes that an account had something on and that its states do not show any more.
 
-A state without such a dex says nothing about it: seen live, a state may lack a dex that the next one has. One that stays
-away is gone, closed or renamed (km became mkts), and its coins with it.
+A state without such a dex says nothing about it: seen live, a state may lack a dex that the next one has. One that
+stays away is gone, closed or renamed (km became mkts), and its coins with it.
 """
 
 from __future__ import annotations
