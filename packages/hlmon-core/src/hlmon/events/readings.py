@@ -122,7 +122,7 @@ class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange
 
 
 class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
-    """What became of a TWAP order at `time_ms`, to the second; `status` is the exchange's word: finished, error, and so on.
+    """What became of a TWAP order at `time_ms`, to the second; `status` is a word of the exchange, e.g. finished.
 
     `executed_size` may be behind what the fills of the order say.
     """

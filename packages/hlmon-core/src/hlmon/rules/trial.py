@@ -21,7 +21,7 @@ from hlmon.rules.expression import KINDS
 NOT_KEPT: Final = frozenset(
     {"liquidation_distance", "position_without_stop", "twap", "exchange_halt", "agent_expiry", "stream", "delivery"}
 )
-"""Types that live on account states and the pulse of the monitor, which no journal keeps."""
+"""Types that live on readings, which no journal keeps."""
 
 _NAMES_OF_EVERY_EVENT: Final = ("account", "time_ms")
 
