@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
+import msgspec
+
+from hlmon.derive.figures import dex_of
+from hlmon.events import AccountInfo, AccountState, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
+from hlmon.hyperliquid.dexes import Dexes
 from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
 from hlmon.hyperliquid.open_orders import Listings
@@ -46,6 +50,7 @@ class Account:
         self.label = label
         self.role: Role = "unknown"
         self.modes = ModeWatch()
+        self._dexes = Dexes()
         self.master = ""
         self.warning = ""  # about the address itself
         self.refusal = ""  # why the exchange does not let it be watched
@@ -91,6 +96,7 @@ class Account:
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
         if frame.stream == HEARTBEAT:
+            frame = self._with_ended_dexes(frame)
             self._beat(frame.newest_ms or 0, around.clock.now())
         elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
@@ -109,6 +115,11 @@ class Account:
             around.ingest(frame.unread)
         if frame.newest_ms and frame.stream in HISTORY_REQUESTS:  # more rows of this millisecond may follow
             self._history.advance(frame.stream, frame.newest_ms - 1)
+
+    def _with_ended_dexes(self, frame: Events) -> Events:
+        state = frame.events[0] if frame.events else None
+        ended = self._dexes.close(state) if isinstance(state, AccountState) else state
+        return frame if ended is state or ended is None else msgspec.structs.replace(frame, events=(ended,))
 
     def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """A subscription begins: from now on its events wait for those before them."""
@@ -139,6 +150,7 @@ class Account:
                 # Not the mode: it may have changed meanwhile, and older versions took an unknown one for classic.
                 self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
+        self._dexes.expect(dex_of(coin) for account, coin in stored.open_coins if account == self.address)
         for point in stored.checkpoints:
             if point.account == self.address:
                 self._history.complete_ms[point.stream] = point.time_ms
