@@ -114,7 +114,7 @@ def open_order_differences(stored: dict[str, list[t.Body]], books: dict[str, Any
 
 
 def position_differences(stored: dict[str, list[t.Body]], books: dict[str, Any], gaps: list[t.Body]) -> list[str]:
-    held: dict[Hashable, Decimal] = {}
+    held: dict[tuple[str, str], Decimal] = {}
     for body in stored["position"]:
         if body.get("is_open", True):
             sign = 1 if body["side"] == "long" else -1
