@@ -108,7 +108,27 @@ def test_a_whole_page_of_one_millisecond_is_passed_and_stated_as_a_gap_if_more_f
     assert spans(reading) == [(CHECKPOINT + 5, CHECKPOINT + 5)]
 
 
-def test_a_whole_page_of_one_millisecond_is_complete_if_nothing_follows():
+def test_a_page_of_one_millisecond_as_long_as_a_limit_of_the_exchange_is_a_gap_even_if_nothing_follows():
+    reading = resume(shortest_full_page=2, shortest_limit=2)
+    crowd = [fill(CHECKPOINT + 5, 1), fill(CHECKPOINT + 5, 2)]
+    assert reading.feed(crowd) + reading.feed(crowd) + reading.feed([]) == crowd
+    assert (reading.request(), spans(reading)) == (None, [(CHECKPOINT + 5, CHECKPOINT + 5)])
+
+
+def test_rows_that_could_not_be_read_make_a_page_full_like_others():
+    reading = resume(until_ms=CHECKPOINT, shortest_full_page=3)
+    rows = [fill(CHECKPOINT + 5, 1), fill(CHECKPOINT + 6, 2)]
+    assert reading.feed(rows, unread=1) == rows[:1]
+    assert start_of(reading) == CHECKPOINT + 6  # though a row came that is later than what is asked for
+
+
+def test_a_full_page_without_a_row_that_can_be_read_ends_the_reading_with_a_gap():
+    reading = resume(until_ms=CHECKPOINT + 9, shortest_full_page=2)
+    assert reading.feed([], unread=2) == []
+    assert (reading.request(), spans(reading)) == (None, [(CHECKPOINT, CHECKPOINT + 9)])
+
+
+def test_a_whole_page_of_one_millisecond_shorter_than_any_limit_is_complete_if_nothing_follows():
     reading = resume(shortest_full_page=2)
     crowd = [fill(CHECKPOINT + 5, 1), fill(CHECKPOINT + 5, 2)]
     assert reading.feed(crowd) + reading.feed(crowd) + reading.feed([]) == crowd

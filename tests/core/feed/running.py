@@ -48,6 +48,7 @@ class Running:
         self.exchange = exchange
         self.time = time
         self.answers = Answers()
+        self.answers.by_type["exchangeStatus"] = lambda _: {"time": exchange.time_ms, "specialStatuses": None}
         self.book = Book()
         self.feed: HyperliquidFeed
         self._url = url
@@ -76,6 +77,8 @@ class Running:
             self.exchange.time_ms += 5000
             for user in sorted(self.exchange.users):
                 await self.exchange.beat(user)
+                if user in self.exchange.usdc:
+                    await self.exchange.spot_state(user)
             await settle()
 
     def account(self, address):

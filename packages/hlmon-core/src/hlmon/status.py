@@ -25,7 +25,7 @@ class AccountStatus(msgspec.Struct, kw_only=True):
     address: str
     label: str = ""
     role: str = "unknown"
-    mode: str = "classic"
+    mode: str = "unknown"
     status: Literal["pending", "watched", "refused", "missing"] = "pending"
     reason: str = ""
     last_seen_ms: int = 0
@@ -33,13 +33,17 @@ class AccountStatus(msgspec.Struct, kw_only=True):
 
 
 class SourceStatus(msgspec.Struct, kw_only=True):
-    """What a source says of itself; `problems` are sentences for the user, empty when all is well."""
+    """What a source says of itself; `problems` are sentences for the user, empty when all is well.
+
+    `clock_skew_ms` is the exchange's clock less this machine's, None while it is not known.
+    """
 
     connection: ConnectionStatus = msgspec.field(default_factory=ConnectionStatus)
     accounts: list[AccountStatus] = msgspec.field(default_factory=list)
     coins: list[str] = msgspec.field(default_factory=list)
     counters: dict[str, int] = msgspec.field(default_factory=dict)
     problems: list[str] = msgspec.field(default_factory=list)
+    clock_skew_ms: int | None = None
 
 
 class FollowerStatus(msgspec.Struct, kw_only=True):

@@ -7,14 +7,19 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+_BOOT_TIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+seconds: Callable[[], float] = time.monotonic if _BOOT_TIME is None else partial(time.clock_gettime, _BOOT_TIME)
+"""Seconds that never go back, and go on while the machine is suspended where the system counts that."""
 
 
 @dataclass(frozen=True)
 class Clock:
     """`now` and `sleep` count seconds and never go back, `wall` is UTC in seconds, `chance` is uniform in [0, 1)."""
 
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = seconds
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     wall: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random

@@ -19,11 +19,14 @@ from hlmon.hyperliquid.check import check_connection
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 from hlmon.hyperliquid.connection import Connection
 from hlmon.hyperliquid.decode import decode_frame, quarantined
+from hlmon.hyperliquid.exchange_clock import ExchangeClock
+from hlmon.hyperliquid.exchange_status import StatusPoll
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.market import Markets
+from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
-from hlmon.hyperliquid.recovery import Surroundings
+from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
@@ -31,7 +34,7 @@ from hlmon.sections import HyperliquidSection
 from hlmon.status import SourceStatus
 
 CHECKPOINT_SECONDS = 60.0
-INTRODUCTION_SECONDS = 5.0
+INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
 PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
 
 OnFrame = Callable[[bytes], None]
@@ -49,8 +52,10 @@ class HyperliquidFeed:
         self._url = settings.url
         self._clock = clock
         self._info = info
-        self._exchange_ms = 0
+        self._exchange_clock = ExchangeClock(clock)
+        self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
+        self._told_unread: set[tuple[str, str]] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -78,17 +83,20 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, lambda: self._exchange_ms, self._quarantine)
+        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as tasks:
-                introduced = tasks.create_task(self._questions.introduce())
+                introduced = tasks.create_task(self._introduce())
+                tasks.create_task(self._poll.run(ingest))
                 tasks.create_task(self._questions.refresh())
+                tasks.create_task(self._questions.settle_modes())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
+                tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
                 tasks.create_task(self._save_checkpoints())
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
                 await self._connection.run()
@@ -96,6 +104,13 @@ class HyperliquidFeed:
             raise group.exceptions[0] from group
         finally:
             self._interrupt(unexplained=False)
+
+    async def _introduce(self) -> None:
+        await asyncio.gather(self._questions.introduce(), self._poll.begin(self._ingest))
+
+    def exchange_ms(self) -> int:
+        """The exchange's present time, which this machine's clock may differ from; 0 while it is not known."""
+        return self._exchange_clock.now_ms()
 
     async def check_connection(self) -> list[str]:
         """Whether the exchange answers, and what it says of each account."""
@@ -110,6 +125,9 @@ class HyperliquidFeed:
         problems = [
             f"account {a.address} is {a.status}: {a.reason}" for a in accounts if a.status in {"refused", "missing"}
         ]
+        now = self._clock.now()
+        doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
+        problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
@@ -122,6 +140,7 @@ class HyperliquidFeed:
             coins=coins,
             counters=dict(self._counters),
             problems=problems,
+            clock_skew_ms=self._exchange_clock.skew_ms(),
         )
 
     def _receive(self, raw: bytes) -> None:
@@ -129,7 +148,9 @@ class HyperliquidFeed:
         if self.on_frame is not None:
             self.on_frame(raw)
         try:
-            frame = decode_frame(raw, clock_ms=self._exchange_ms)
+            frame = decode_frame(
+                raw, clock_ms=self._exchange_clock.now_ms(), latest_ms=self._exchange_clock.latest_ms()
+            )
         except WireError as error:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
@@ -137,12 +158,16 @@ class HyperliquidFeed:
         if type(frame) is not Events:
             self._control(frame)
             return
-        if frame.newest_ms is not None and frame.newest_ms > self._exchange_ms:
-            self._exchange_ms = frame.newest_ms
+        if frame.unread:
+            self._note_unread(frame)
+        if frame.sent_ms is not None:
+            self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
         elif (account := self._accounts.get(frame.account)) is not None:
+            if account.doubts(frame, self._clock.now()):
+                self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
 
     def _control(self, frame: Frame) -> None:
@@ -154,9 +179,24 @@ class HyperliquidFeed:
         elif isinstance(frame, Ignored):
             self._counters[f"ignored:{frame.channel}"] += 1
 
+    def _note_unread(self, frame: Events) -> None:
+        self._counters["unread"] += len(frame.unread)
+        if not frame.account:
+            self._ingest(frame.unread)
+        stream = (frame.account, frame.stream)
+        if stream not in self._told_unread:
+            self._told_unread.add(stream)
+            _log.warning(
+                "a row of %s %s was not understood and is in quarantine (further ones of this stream are only counted, "
+                "see hlmon quarantine): %s",
+                frame.stream,
+                frame.account,
+                frame.unread[0].reason,
+            )
+
     def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
         self._counters["quarantined"] += 1
-        time_ms = self._exchange_ms or self._clock.wall_ms()
+        time_ms = self.exchange_ms() or self._clock.wall_ms()
         self._ingest([quarantined(raw, reason, time_ms=time_ms, account=account)])
 
     async def _opened(self) -> None:
@@ -172,14 +212,14 @@ class HyperliquidFeed:
         for account in self._accounts.values():
             events += account.interrupt()
             account.blocked.clear()
-        events += self._watch.markets.lost(self._clock.now(), self._exchange_ms, unexplained=unexplained)
+        events += self._watch.markets.lost(self._clock.now(), self.exchange_ms(), unexplained=unexplained)
         self._ingest(events)
 
     async def _save_checkpoints(self) -> None:
         while True:
             await self._clock.sleep(CHECKPOINT_SECONDS)
             self._ingest([point for account in self._accounts.values() for point in account.checkpoints()])
-            self._ingest(self._watch.markets.checkpoints(self._exchange_ms))
+            self._ingest(self._watch.markets.checkpoints(self.exchange_ms()))
 
     def _announce(self, account: Account) -> None:
         """State what is known of an account, if it is not what was stated last, or that is a day old."""
@@ -196,6 +236,7 @@ class HyperliquidFeed:
         self._announced = {info.account: info for info in self._stored.infos}
         for account in self._accounts.values():
             account.recall(self._stored)
+            self._announce(account)  # its mode is not known any more: no figure may come from what was known once
         self._ingest(self._watch.markets.recall(self._stored))
 
     def _adopt(self, address: str, label: str) -> Account:

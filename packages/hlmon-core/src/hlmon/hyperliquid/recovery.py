@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from hlmon.contract import Ingest
-from hlmon.errors import Permanent, WireError
-from hlmon.events import Event, Gap
-from hlmon.hyperliquid.clock import Clock
-from hlmon.hyperliquid.decode import decode_answer
+from hlmon.events import Checkpoint, Event, Gap
 from hlmon.hyperliquid.frames import Events
-from hlmon.hyperliquid.info import Info
+from hlmon.hyperliquid.reading import Reading, Surroundings
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
-from hlmon.hyperliquid.resume import Resume, covers
+from hlmon.hyperliquid.resume import covers
 
 ORDERED = frozenset({"userFills", "userTwapSliceFills", "userFundings"})
 """Streams whose events conclusions are drawn from in the order of their times."""
@@ -30,7 +26,6 @@ PATIENCE_SECONDS = 60.0  # while REST fails
 LONGEST_HOLD_SECONDS = 120.0  # however well it answers
 SHORT_SNAPSHOT = 100  # one with fewer rows is in all likelihood the whole history: worth reading on, not worth waiting
 SNAPSHOTS_SECONDS = 15.0
-SECOND_TRY_SECONDS = 300.0  # after an answer that cannot be used
 SMALLEST_GAP_MS = 1000
 
 _order = attrgetter("order")
@@ -39,41 +34,49 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class History:
-    """How far an account's streams are stored, and which gaps were stated as not read back yet; both by stream."""
+    """How far an account's streams are stored, and which gaps were stated as not read back yet; both by stream.
 
-    complete_ms: dict[str, int]
-    stated: dict[str, Gap]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What reading back needs of the feed.
-
-    `exchange_ms` is the largest exchange time seen; `quarantine` keeps an answer, why it was not understood, of whom.
+    `alive_ms` is the exchange's time when the account was last seen to be live.
     """
 
-    info: Info
-    ingest: Ingest
-    clock: Clock
-    exchange_ms: Callable[[], int]
-    quarantine: Callable[[bytes, str, str], None]
+    complete_ms: dict[str, int] = field(default_factory=dict)
+    stated: dict[str, Gap] = field(default_factory=dict)
+    alive_ms: int = 0
+
+    def advance(self, stream: str, time_ms: int) -> bool:
+        """This stream is complete up to then, too; whether that is the first that is known of it."""
+        known_ms = self.complete_ms.get(stream, 0)
+        self.complete_ms[stream] = max(known_ms, time_ms)
+        return time_ms > 0 and not known_ms
 
 
 class Hole:
     """What one stream may have missed since `start_ms` (None: it was never watched)."""
 
-    def __init__(self, stream: str, account: str, start_ms: int | None) -> None:
+    def __init__(self, stream: str, account: str, start_ms: int | None, around: Surroundings) -> None:
         self.stream = stream
         self.start_ms = start_ms
         self.answered = False  # its snapshot came
         self.snapshot_ms: int | None = None  # of the snapshot's oldest row
+        self.newest_ms = 0  # of the rows seen over the socket
         self.rows_seen = 0  # over the socket
         self.blocking = stream in ORDERED  # later events wait for it
         self.done = False
         self.events_read = 0
-        self.not_before = 0.0
-        self.unreadable = 0  # the last answer that was not understood, hashed
-        self.resume = Resume(stream, account, start_ms)
+        self.oldest_read_ms: int | None = None
+        self.reading = Reading(stream, account, start_ms, around)
+        self.resume = self.reading.resume
+
+    @property
+    def not_before(self) -> float:
+        """The moment before which nothing should be asked."""
+        return self.reading.not_before
+
+    @property
+    def proven_ms(self) -> int:
+        """Up to here nothing is missing but what a gap states; more rows of the newest millisecond may follow."""
+        proven_ms = self.reading.proven_ms
+        return max(proven_ms, self.newest_ms - 1) if self.done else proven_ms
 
     @property
     def joined(self) -> bool:
@@ -82,7 +85,7 @@ class Hole:
 
     def opens_before(self, snapshot: Events) -> bool:
         """Whether rows before this snapshot may be missing; that some become visible late is not worth waiting for."""
-        if len(snapshot.events) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
+        if len(snapshot.events) + len(snapshot.unread) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
             return False
         return self.start_ms is None or snapshot.oldest_ms > self.start_ms
 
@@ -116,7 +119,8 @@ class Recovery:
         self._account = account
         self._history = history
         self._around = around
-        self._holes = {name: Hole(name, account, history.complete_ms.get(name)) for name in HISTORY_REQUESTS}
+        self._holes = {name: Hole(name, account, history.complete_ms.get(name), around) for name in HISTORY_REQUESTS}
+        self._alive_ms = history.alive_ms  # before this subscription
         self._held: list[Held] = []
         self._holding = True
         self._started = self._progress = around.clock.now()
@@ -126,9 +130,11 @@ class Recovery:
         """A frame of this account, live or snapshot."""
         hole = self._holes.get(frame.stream)
         if hole is None:
-            self._around.ingest(frame.events)
+            self._around.ingest((*frame.events, *frame.unread))
             return
-        hole.rows_seen += len(frame.events)
+        self._around.ingest(frame.unread)
+        hole.rows_seen += len(frame.events) + len(frame.unread)
+        hole.newest_ms = max(hole.newest_ms, frame.newest_ms or 0)
         if frame.is_snapshot:
             hole.answered, hole.snapshot_ms = True, frame.oldest_ms
             hole.done = hole.done or covers(frame.oldest_ms, hole.start_ms)
@@ -146,10 +152,6 @@ class Recovery:
             for hole in self._holes.values():
                 hole.resume.until_ms = time_ms
         self._note()
-
-    def completed(self, stream: str) -> bool:
-        """Whether all that came of a stream is passed on and nothing before it is missing."""
-        return self._holes[stream].done and not (self._held and stream in ORDERED)
 
     def check(self, now: float) -> None:
         """Called again and again: nothing is held for long, and what REST does not answer for a minute is a gap."""
@@ -176,24 +178,15 @@ class Recovery:
         self._around.ingest([gap for hole in self._holes.values() for gap in self._healed(hole)])
 
     async def _read_page(self, hole: Hole) -> None:
-        request = hole.resume.request()
-        if request is None:
+        if hole.reading.done:
             self._close(hole)
             return
-        try:
-            answer = await self._around.info.ask(request)
-        except Permanent as error:
-            self._postpone(hole, error)
-            return
-        try:
-            events = decode_answer(request["type"], self._account, answer, clock_ms=self._around.exchange_ms())
-        except WireError as error:
-            self._quarantine(hole, answer, error)
-            self._postpone(hole, error)
+        pages = hole.reading.pages
+        read = await hole.reading.next_page()
+        if hole.reading.pages == pages:
             return
         self._progress = self._around.clock.now()
-        read = hole.resume.feed(events)
-        self._around.ingest(hole.resume.gaps)
+        self._state_lost(hole)
         self._put(hole.stream, [Held(event, hole, FROM_REST) for event in read])
         if hole.joined:
             hole.blocking = False  # even if it is read on, to learn how much the exchange has
@@ -201,21 +194,9 @@ class Recovery:
                 self._close(hole)
         self._release()
 
-    def _postpone(self, hole: Hole, error: Exception) -> None:
-        _log.warning("%s of %s cannot be read back: %s", hole.stream, self._account, error)
-        hole.not_before = self._around.clock.now() + SECOND_TRY_SECONDS
-        self._state_gap(hole)
-
-    def _quarantine(self, hole: Hole, answer: Any, error: WireError) -> None:
-        """Keep the answer; once, if the next try gives the same."""
-        raw = msgspec.json.encode(answer)
-        if hole.unreadable != hash(raw):
-            hole.unreadable = hash(raw)
-            self._around.quarantine(raw, f"{hole.stream}: {error}", self._account)
-
     def _close(self, hole: Hole) -> None:
         hole.done, hole.blocking = True, False
-        self._around.ingest(hole.resume.gaps)
+        self._state_lost(hole)
         self._release()
 
     def _pending(self) -> list[Hole]:
@@ -237,12 +218,12 @@ class Recovery:
         ready = [held for held in self._held if bound is None or held.event.time_ms <= bound]
         del self._held[: len(ready)]
         self._pass_on(ready)
-        for hole in pending:
-            reached_ms = hole.resume.checkpoint_ms
+        for hole in self._holes.values():
+            reached_ms = hole.proven_ms
             if self._holding and hole.stream in ORDERED and bound is not None:
                 reached_ms = min(bound, reached_ms)
-            if reached_ms > (hole.start_ms or 0):
-                self._history.complete_ms[hole.stream] = reached_ms
+            if self._history.advance(hole.stream, reached_ms):  # the next run must know that it was watched
+                self._around.ingest([Checkpoint(account=self._account, stream=hole.stream, time_ms=reached_ms)])
 
     def _let_go(self) -> None:
         self._holding = False
@@ -255,6 +236,7 @@ class Recovery:
             new = self._around.ingest((event,))
             if new and hole is not None and event.time_ms > (hole.start_ms or 0):
                 hole.events_read += 1
+                hole.oldest_read_ms = min(event.time_ms, hole.oldest_read_ms or event.time_ms)
 
     def _note(self) -> None:
         if self.since_ms and not self._begun.done() and all(hole.answered for hole in self._holes.values()):
@@ -274,20 +256,43 @@ class Recovery:
         self._history.stated[hole.stream] = gap
         self._around.ingest((gap,))
 
-    def _healed(self, hole: Hole) -> Iterable[Gap]:
-        """The hole as a healed gap, if anything was missed in it or it was stated before."""
+    def _state_lost(self, hole: Hole) -> None:
+        """What can never be read back; later than what was stated of the same time while nothing was known."""
+        stated = self._history.stated.get(hole.stream)
+        for gap in hole.resume.gaps:
+            time_ms = max(gap.time_ms, stated.time_ms + 1) if stated else gap.time_ms
+            self._around.ingest([msgspec.structs.replace(gap, time_ms=time_ms)])
+
+    def _healed(self, hole: Hole) -> Iterator[Gap]:
+        """The hole as healed gaps, if anything was missed in it or it was stated before: all but what stays missing."""
         stated = self._history.stated.pop(hole.stream, None)
         start_ms = stated.start_ms if stated else hole.start_ms
         end_ms = self.since_ms or self._around.exchange_ms()
         missed = stated or (hole.events_read and hole.start_ms is not None and end_ms - hole.start_ms > SMALLEST_GAP_MS)
-        if missed and start_ms is not None and all(gap.start_ms != start_ms for gap in hole.resume.gaps):
+        if not missed or start_ms is None or any(gap.start_ms == start_ms for gap in hole.resume.gaps):
+            return
+        if not stated and self._alive_ms and hole.oldest_read_ms:
+            start_ms = max(start_ms, min(self._alive_ms, hole.oldest_read_ms))
+        events_read = hole.events_read
+        for part_start_ms, part_end_ms in _without(start_ms, end_ms, hole.resume.gaps):
             yield Gap(
                 account=self._account,
                 stream=hole.stream,
-                start_ms=start_ms,
-                end_ms=end_ms,
+                start_ms=part_start_ms,
+                end_ms=part_end_ms,
                 time_ms=max(self._around.exchange_ms(), end_ms, stated.time_ms + 1 if stated else 0),
                 healed=True,
-                events_read=hole.events_read,
+                events_read=events_read,
                 reason="the connection was lost",
             )
+            events_read = 0  # they are counted once
+
+
+def _without(start_ms: int, end_ms: int, lost: Iterable[Gap]) -> Iterator[tuple[int, int]]:
+    """The parts of a span of time that none of these gaps touches."""
+    for gap in sorted(lost, key=attrgetter("start_ms")):
+        if gap.start_ms > start_ms:
+            yield start_ms, gap.start_ms
+        start_ms = end_ms if gap.end_ms is None else max(start_ms, gap.end_ms + 1)
+    if start_ms < end_ms:
+        yield start_ms, end_ms

@@ -11,7 +11,9 @@ The rules, all of them:
   handed out from one answer.
 - No answer is longer than the exchange's limit, so one shorter than another (or than `SHORTEST_FULL_PAGE`) is not full.
 - An answer that adds nothing may be a page full of one millisecond. Then the next question is 1 ms later; if it finds
-  rows, the millisecond may have had more of them than a page holds: a gap of this millisecond.
+  rows, or if the page was as long as a limit of the exchange, the millisecond may have had more of them than a page
+  holds: a gap of this millisecond.
+- Rows that could not be read fill a page like others. A full page without a readable row ends the reading: a gap.
 - The page after such a step has no row held to bring back: there, too, the reach is judged by number.
 - Every page but the first must bring back one of the rows held, and the first one must begin no later than `known_ms`.
   If not, rows left the exchange's reach: a gap from where the stream is complete to the page's first row.
@@ -35,9 +37,12 @@ from hlmon.hyperliquid.requests import history
 OVERLAP_MS: Final = 60_000
 HORIZON: Final = 10_000
 SHORTEST_FULL_PAGE: Final = 100
+SHORTEST_LIMIT: Final = 500
+"""The shortest answer that the exchange's docs name as the most for a range of time (fills: 2,000)."""
 FULL_ORDER_HISTORY: Final = 2000
 LIMITED_STREAMS: Final = frozenset({"userFills", "userTwapSliceFills"})
 
+_CROWDED = "more rows in one millisecond than an answer may hold"
 _time_ms = attrgetter("time_ms")
 
 
@@ -84,6 +89,7 @@ class Resume:
         overlap_ms: int = OVERLAP_MS,
         horizon: int = HORIZON,
         shortest_full_page: int = SHORTEST_FULL_PAGE,
+        shortest_limit: int = SHORTEST_LIMIT,
     ) -> None:
         self._stream = stream
         self._account = account
@@ -95,6 +101,7 @@ class Resume:
         self._known_ms = known_ms  # until the first answer came
         self._held: dict[Name, Event] = {}  # all of one millisecond, and no other row can come again
         self._longest = shortest_full_page
+        self._shortest_limit = shortest_limit
         self._rows = 0
         self._starts = [_Start(checkpoint_ms or 0, 0)] if known_ms is None else []
         self._newest_ms = 0
@@ -133,21 +140,27 @@ class Resume:
         """The next question to /info, None when done; the same one until `feed` got its answer."""
         return None if self._done else history(self._stream, self._account, self._start_ms)
 
-    def feed(self, events: Iterable[Event]) -> list[Event]:
-        """Take the decoded answer to `request()`; returns what to ingest now, oldest first."""
+    def feed(self, events: Iterable[Event], unread: int = 0) -> list[Event]:
+        """Take the decoded answer to `request()`; returns what to ingest now, oldest first.
+
+        `unread` rows of it could not be read.
+        """
         page = sorted(events, key=_time_ms)
         if self._stream == "userHistoricalOrders":
-            return self._take_orders(page)
-        self._longest = max(self._longest, len(page))
+            return self._take_orders(page, unread)
+        self._longest = max(self._longest, len(page) + unread)
         page = [event for event in page if event.time_ms >= self._start_ms]
         fresh = {event.name: event for event in page}
         if page and self._is_torn(page[0].time_ms, fresh):
             self._lost(self.complete_until_ms, page[0].time_ms)
         self._known_ms = None
-        may_be_full = len(page) >= self._longest
+        may_be_full = len(page) + unread >= self._longest
+        self._rows += unread
         if fresh.keys() <= self._held.keys():
+            if may_be_full and page:
+                return self._step(len(page) + unread)
             if may_be_full:
-                return self._step(len(page))
+                self._state_gap(self.complete_until_ms, self.until_ms, "none of the rows of an answer could be read")
             self._finish()
             return self._release()
         given = self._take(fresh)
@@ -197,22 +210,25 @@ class Resume:
         self._done = True
         for start in self._starts:
             if start.next_ms is None:
+                if start.page_rows >= max(self._longest, self._shortest_limit):
+                    self._state_gap(start.after_ms, start.after_ms, _CROWDED)
                 continue
             if self._horizon is not None and self._rows - start.rows_before >= self._horizon:
                 self._lost(start.after_ms, start.next_ms)
             elif start.page_rows >= self._longest:
-                self._state_gap(start.after_ms, start.after_ms, "more rows in one millisecond than an answer may hold")
+                self._state_gap(start.after_ms, start.after_ms, _CROWDED)
 
     def _release(self) -> list[Event]:
         held, self._held = list(self._held.values()), {}
         return held
 
-    def _take_orders(self, page: list[Event]) -> list[Event]:
+    def _take_orders(self, page: list[Event], unread: int) -> list[Event]:
         self._done = True
         if page:
             self._newest_ms = max(self._newest_ms, page[-1].time_ms)
-        if len(page) >= FULL_ORDER_HISTORY:
-            self._lost(self._checkpoint_ms or 0, page[0].time_ms)
+        if len(page) + unread >= FULL_ORDER_HISTORY:
+            oldest_ms = page[0].time_ms if page else self.until_ms or 0
+            self._lost(self._checkpoint_ms or 0, oldest_ms)
         return page
 
     def _lost(self, complete_until_ms: int, oldest_ms: int) -> None:
@@ -220,8 +236,8 @@ class Resume:
         if 0 < complete_until_ms < oldest_ms:
             self._state_gap(complete_until_ms, oldest_ms, "out of the exchange's reach")
 
-    def _state_gap(self, start_ms: int, end_ms: int, reason: str) -> None:
-        time_ms = max(self._newest_ms, end_ms)
+    def _state_gap(self, start_ms: int, end_ms: int | None, reason: str) -> None:
+        time_ms = max(self._newest_ms, end_ms or start_ms)
         self._gaps.append(
             Gap(
                 account=self._account,

@@ -57,7 +57,7 @@ FACTORIES: Final[tuple[DeriverFactory[Any], ...]] = (
         "margin",
         margin.MarginConfig,
         margin.Margins,
-        {"account_state", "spot_state", "prices", "account_info", "account"},
+        {"account_state", "spot_state", "prices", "account_info", "account", "ledger"},
     ),
     rule_factory("health", account.HealthConfig, account.SnapshotFigure, {"account"}),
     rule_factory("leverage", account.LeverageConfig, account.SnapshotFigure, {"account"}),
