@@ -96,6 +96,7 @@ class HyperliquidFeed:
                 tasks.create_task(self._questions.settle_modes())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
+                tasks.create_task(self._questions.ask_agents(self._around))
                 tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
                 tasks.create_task(self._save_checkpoints())
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
