@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 import msgspec
 
 from hlmon.errors import Permanent, Transient, WireError
-from hlmon.hyperliquid.answers import check_answer, shown
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
+from hlmon.hyperliquid.decode_outline import check_answer, shown
 from hlmon.hyperliquid.requests import most_weight, weight
 
 if TYPE_CHECKING:
