@@ -120,16 +120,6 @@ def test_a_forgotten_name_is_looked_up_again(journal, monkeypatch):
     assert ingest([*fills, *orders]) == 0
 
 
-@pytest.mark.parametrize("wrong", [make_position(time_ms=2**63), make_fill(fee=object())])
-def test_an_event_that_cannot_be_written_does_not_hold_up_the_others(journal, wrong):
-    ingest = Ingest(journal, [])
-    before, after = make_fill(account=BOB), make_fill(account=BOB)
-    ingest([before, wrong, after])
-    ingest.flush()
-    assert events_in(journal) == [before, after]
-    assert ingest.failures == {f"kind {wrong.kind}": 1}
-
-
 def test_a_flush_is_scheduled_once_until_it_ran(journal):
     scheduled = []
     ingest = Ingest(journal, [], schedule=scheduled.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from functools import partial
 
@@ -97,3 +98,50 @@ def test_a_reader_can_open_the_journal_while_it_is_written(path, journal):
         assert reader.wait_beyond(1, timeout=0)
         with pytest.raises(JournalError, match="reading only"):
             reader.append([make_fill()])
+
+
+def test_closing_ends_what_other_threads_read_and_leaves_them_an_error(path):
+    journal = Journal.open(path)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    errors, begun = [], threading.Barrier(9)
+
+    def read(sql):
+        try:
+            journal.last_seq()
+            begun.wait()
+            while True:
+                journal.query(sql)
+        except JournalError as error:
+            errors.append(str(error))
+
+    readers = [
+        threading.Thread(target=read, args=(sql,)) for sql in [endless] * 2 + ["SELECT count(*) FROM events"] * 6
+    ]
+    for reader in readers:
+        reader.start()
+    begun.wait()
+    journal.close()
+    for reader in readers:
+        reader.join(20)
+    assert len(errors) == 8
+    assert all("closed" in error or "interrupted" in error for error in errors)
+
+
+def test_closing_while_other_threads_read_row_after_row_never_crashes(tmp_path):
+    def read(journal):
+        with contextlib.suppress(JournalError):
+            while True:
+                journal.read_after(0, limit=300)
+                journal.cursor("archive")
+
+    for number in range(20):
+        journal = Journal.open(tmp_path / f"{number % 3}.db")
+        journal.append([make_fill() for _ in range(300)])
+        readers = [threading.Thread(target=read, args=(journal,)) for _ in range(6)]
+        for reader in readers:
+            reader.start()
+        journal.wait_beyond(10**9, timeout=0.01)
+        journal.close()
+        for reader in readers:
+            reader.join(20)
+            assert not reader.is_alive()

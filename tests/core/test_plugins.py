@@ -289,7 +289,7 @@ def test_what_comes_with_hlmon_comes_through_the_same_door():
     assert (builtin.name, builtin.distribution, builtin.broken) == ("builtin", "hlmon-core", None)
     assert builtin.provides == {
         "source": ("hyperliquid", "replay"),
-        "deriver": ("closes", "positions", "snapshots", "buckets", *(factory.name for factory in FACTORIES)),
+        "deriver": ("closes", "positions", "orders", "snapshots", "buckets", *(factory.name for factory in FACTORIES)),
         "sink": ("jsonl",),
         "notifier": ("log",),
     }

@@ -57,18 +57,19 @@ def test_a_slow_flush_is_followed_by_a_pause_as_long_as_it_took():
     assert loop.waits == [0.0, pytest.approx(0.06)]
 
 
-def test_a_journal_that_fails_is_reported_to_whoever_waits_for_it():
+@pytest.mark.parametrize("error", [JournalError("the disk is full"), OverflowError("the disk is full")])
+def test_whatever_a_flush_raises_is_reported_to_whoever_waits_for_it(error):
     async def main():
         schedule = IdleSchedule()
         failed = schedule.start(asyncio.get_running_loop())
 
         def flush():
-            raise JournalError("the disk is full")
+            raise error
 
         schedule(flush)
         await failed
 
-    with pytest.raises(JournalError, match="disk is full"):
+    with pytest.raises(type(error), match="disk is full"):
         asyncio.run(main())
 
 

@@ -15,7 +15,7 @@ import pytest
 from hlmon_dynamodb.config import DynamodbConfig
 from hlmon_dynamodb.create import create_tables
 from hlmon_sim.background import BackgroundServer
-from hlmon_sim.faults import KINDS, random_plan
+from hlmon_sim.faults import NETWORK, random_plan
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
 from hlmon_supabase.tables import TABLES
@@ -31,7 +31,7 @@ ACCOUNTS = 6
 KILLS = 4
 BUSY_S = 14
 # After storm_429 a monitor asks nothing for a minute; with late a trade from before a start is the first one seen.
-FAULTS = [kind for kind in KINDS if kind not in ("storm_429", "late")]
+FAULTS = [kind for kind in NETWORK if kind not in ("storm_429", "late")]
 CVD_SECONDS = 1
 AWS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 HISTORY_STREAMS = {

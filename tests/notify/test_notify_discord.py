@@ -131,6 +131,14 @@ def test_a_webhook_that_is_replaced_needs_no_restart(notifier, discord, monkeypa
     assert len(discord.accepted) == 1
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 409, 413, 418, 451])
+@pytest.mark.parametrize("body", [b"", b"<html>blocked</html>", b"[]", {"message": "No"}, {"code": 50035}, b'"x"'])
+def test_an_answer_that_is_not_discords_is_no_refusal_and_the_message_waits(notifier, discord, status, body):
+    with discord.answering(Reply(status, body)), pytest.raises(Transient, match=str(status)) as caught:
+        notifier.send([make_alert()])
+    assert not isinstance(caught.value, Blocked)
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_service_in_trouble_does_not_keep_the_monitor_from_starting(discord, settings, status):
     alert = make_alert()

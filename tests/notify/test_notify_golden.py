@@ -116,9 +116,8 @@ def discord(alerts, look):
 
 def telegram(alerts, look):
     message = telegram_message(message_of(alerts, look))
-    file = f"\n--- alerts.txt ---\n{message.file}" if message.file else ""
     begin = "silent\n" if message.silent else "rings\n"
-    return "html", begin + "\n--- next message ---\n".join(message.texts) + file + "\n"
+    return "html", begin + "\n--- next message ---\n".join(message.texts) + "\n"
 
 
 def email(alerts, look):

@@ -118,6 +118,40 @@ def test_one_unknown_recipient_does_not_keep_the_mail_from_the_others(server, se
     assert "does not take gone@example.org (550 5.1.1 No such user)" in caplog.text
 
 
+def test_a_recipient_who_is_refused_for_now_gets_the_mail_later_and_the_others_get_it_once(server, settings):
+    config = config_of(server, to=("you@example.org", "grey@example.org", "gone@example.org"))
+    alert = make_alert()
+    with FACTORY.open(config, settings) as notifier:
+        with server.answering(grey="450 4.7.1 Greylisted", gone="550 5.1.1 No such user"):
+            for _ in range(2):
+                with pytest.raises(Transient, match=r"does not take grey@example.org for now .450|recipients .450"):
+                    notifier.send([alert])
+        notifier.send([alert])
+    told = [("hlmon@example.com", ["you@example.org"]), ("hlmon@example.com", ["grey@example.org"])]
+    assert server.envelopes == told
+
+
+def test_recipients_of_whom_some_are_refused_for_now_at_first_and_for_good_later_are_done(server, settings, caplog):
+    config = config_of(server, to=("you@example.org", "grey@example.org"))
+    alert = make_alert()
+    with FACTORY.open(config, settings) as notifier:
+        with server.answering(grey="450 4.7.1 Greylisted"), pytest.raises(Transient):
+            notifier.send([alert])
+        with server.answering(grey="550 5.1.1 No such user"):
+            notifier.send([alert])
+    assert len(server.mails) == 1
+    assert "does not take grey@example.org (550 5.1.1 No such user)" in caplog.text
+
+
+@pytest.mark.parametrize("farewell", ["421 4.3.2 Closing", "250 OK", "554 no", None])
+def test_what_the_server_says_to_our_farewell_sends_no_mail_twice(server, settings, farewell):
+    with FACTORY.open(config_of(server), settings) as notifier:
+        with server.answering(**{} if farewell is None else {"QUIT": farewell}):
+            server.hangs_up = farewell is None
+            notifier.send([make_alert()])
+    assert len(server.mails) == 1
+
+
 def test_a_password_that_is_changed_there_waits_for_the_new_one_here(notifier, server, monkeypatch):
     monkeypatch.setenv("SMTP_PASSWORD", "hush-old")
     with pytest.raises(Blocked, match=r"refuses the login \(535") as caught:

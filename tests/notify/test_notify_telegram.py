@@ -11,7 +11,7 @@ from hlmon import Alert, ConfigError, Permanent, Transient
 from hlmon.testing.builders import make_alert
 from hlmon_notify.errors import Blocked
 from hlmon_notify.render import Look, message_of
-from hlmon_notify.render.telegram import telegram_message
+from hlmon_notify.render.telegram import MOST_PARTS, telegram_message
 from hlmon_notify.telegram import FACTORY, TelegramConfig
 from tests.servers.chat import Reply, Request, Telegram
 
@@ -79,12 +79,24 @@ def test_the_parts_that_were_accepted_are_not_sent_again(notifier, telegram):
     assert methods(telegram) == ["sendMessage"] * 3
 
 
-def test_500_alerts_are_one_message_with_a_file(notifier, telegram):
+def test_500_alerts_are_a_few_messages_and_never_a_document_which_a_chat_may_forbid(notifier, telegram):
     alerts = [make_alert() for _ in range(500)]
     notifier.send(alerts)
-    assert methods(telegram) == ["sendDocument"]
-    assert all(alert.title in telegram.requests[0].files["document"] for alert in alerts)
-    assert "more, in the file above" in telegram.requests[0].fields["caption"]
+    assert set(methods(telegram)) == {"sendMessage"}
+    assert len(telegram.accepted) <= MOST_PARTS
+    told = "\n".join(telegram.accepted)
+    assert all(alert.title in told for alert in alerts)
+
+
+def test_what_is_longer_than_ten_messages_is_cut_and_says_so(notifier, telegram):
+    lines = [f"line {number} of an endless story" for number in range(5_000)]
+    notifier.send([make_alert(body="\n".join(lines))])
+    assert len(telegram.accepted) == MOST_PARTS
+    told = [line for text in telegram.accepted for line in text.split("\n")]
+    after_the_story = 3  # an empty line, the account, the time
+    left = int(told[-1].split()[1]) - after_the_story
+    assert [line for line in told if line.startswith("line")] == lines[: len(lines) - left]
+    assert "hlmon explain has all" in told[-1]
 
 
 def test_a_group_that_has_moved_is_followed_at_once_and_from_then_on(telegram, settings, caplog):
@@ -137,10 +149,12 @@ def test_the_wait_that_telegram_names_is_passed_on(notifier, telegram):
     assert caught.value.retry_after == 34
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 409, 413, 418, 451, 502])
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[]", b'{"parameters": 7}', b'"x"'])
-def test_an_answer_that_is_not_telegrams_is_only_a_status(notifier, telegram, body):
-    with telegram.answering(Reply(502, body)), pytest.raises(Transient, match="502"):
+def test_an_answer_that_is_not_telegrams_is_no_refusal_and_the_message_waits(notifier, telegram, status, body):
+    with telegram.answering(Reply(status, body)), pytest.raises(Transient, match=str(status)) as caught:
         notifier.send([make_alert()])
+    assert not isinstance(caught.value, Blocked)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +189,5 @@ def test_whatever_the_alerts_are_telegram_takes_the_message(alerts):
     service = Telegram()
     with service:
         for text in message.texts:
-            fields = {"parse_mode": "HTML", "caption" if message.file else "text": text}
-            request = Request("POST", "", {}, {}, b"", fields, {"document": message.file})
-            assert service.take("sendDocument" if message.file else "sendMessage", request).body["ok"]
+            request = Request("POST", "", {}, {}, b"", {"parse_mode": "HTML", "text": text})
+            assert service.take("sendMessage", request).body["ok"]

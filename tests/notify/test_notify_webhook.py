@@ -106,6 +106,14 @@ def test_a_refusal_says_whose_matter_it_is(receiver, settings, status, error):
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 413, 451])
+def test_a_page_for_people_is_of_a_proxy_and_the_message_waits(receiver, settings, status):
+    page = Reply(status, b"<html>blocked</html>", {"Content-Type": "text/html; charset=utf-8"})
+    with FACTORY.open(SIGNED, settings) as notifier, receiver.answering(page):
+        with pytest.raises(Transient, match=f"something on the way did .{status}"):
+            notifier.send([make_alert()])
+
+
 @pytest.mark.parametrize("status", [200, 401, 404, 405, 500])
 def test_opening_needs_an_answer_whatever_it_is(receiver, settings, status):
     with receiver.answering(Reply(status)), FACTORY.open(SIGNED, settings):

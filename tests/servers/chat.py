@@ -221,20 +221,16 @@ class Telegram(Service):
         return self.take(found[2], request)
 
     def take(self, method: str, request: Request) -> Reply:
-        is_file = method == "sendDocument"
-        source = request.fields["caption" if is_file else "text"]
-        assert request.fields["parse_mode"] == "HTML"
+        assert (method, request.fields["parse_mode"]) == ("sendMessage", "HTML")
         try:
-            text = _TelegramHtml(source).text
+            text = _TelegramHtml(request.fields["text"]).text
         except ValueError as error:
             return self.refuse(400, f"Bad Request: {error}")
         if not text.strip():
             return self.refuse(400, "Bad Request: message text is empty")
-        if len(text.encode("utf-16-le")) // 2 > (1024 if is_file else 4096):
+        if len(text.encode("utf-16-le")) // 2 > 4096:
             return self.refuse(400, "Bad Request: message is too long")
-        if is_file and not request.files["document"]:
-            return self.refuse(400, "Bad Request: file must be non-empty")
-        self.accepted.append(text + "".join(request.files.values()))
+        self.accepted.append(text)
         return Reply(200, {"ok": True, "result": {"message_id": len(self.accepted)}})
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ class MailServer:
         self.answers: dict[str, str] = {}
         self.envelopes: list[tuple[str, list[str]]] = []
         self.port = free_port()
+        self.hangs_up = False  # once it has taken a mail
         self._context, self._implicit = context, implicit
         self._controller: Controller | None = None
 
@@ -93,4 +95,9 @@ class MailServer:
             return self.answers["DATA"]
         self.mails.append(message_from_bytes(envelope.content, policy=default))
         self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
+        if self.hangs_up:
+            asyncio.get_running_loop().call_soon(server.transport.close)
         return "250 Message accepted for delivery"
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        return self.answers.get("QUIT", "221 Bye")

@@ -42,7 +42,7 @@ class Client:
             return message.type
         try:
             return json.loads(message.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return message.data
 
     async def subscribe(self, socket, kind: str, answers: int = 2, **fields) -> list:

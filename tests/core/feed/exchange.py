@@ -29,6 +29,8 @@ class Exchange:
         self.received: list[dict] = []
         self.sockets: list = []
         self.users: set[str] = set()
+        self.cash: dict[str, int] = {}  # on the main dex
+        self.usdc: dict[str, int] = {}  # among the spot balances
 
     @property
     def subscribed(self) -> list[tuple[str, str]]:
@@ -88,12 +90,13 @@ class Exchange:
         elif stream == "allDexsClearinghouseState":
             await self.beat(user)
         elif stream == "spotState":
-            await self.send("spotState", {"user": user, "spotState": {"balances": []}})
+            await self.spot_state(user)
         elif stream == "trades" and coin in self.replays:
             await self.send("trades", self.replays[coin])
 
     async def beat(self, user) -> None:
         money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
+        money["accountValue"] = f"{self.cash.get(user, 0)}.0"
         state = {
             "marginSummary": money,
             "crossMarginSummary": money,
@@ -103,6 +106,11 @@ class Exchange:
             "time": self.time_ms,
         }
         await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
+
+    async def spot_state(self, user) -> None:
+        usdc = self.usdc.get(user)
+        held = [] if usdc is None else [{"coin": "USDC", "token": 0, "total": f"{usdc}.0", "hold": "0.0"}]
+        await self.send("spotState", {"user": user, "spotState": {"balances": held}})
 
     async def fills(self, user, *rows) -> None:
         await self.send("userFills", {"user": user, "fills": list(rows)})

@@ -24,11 +24,11 @@ def hlmon_sources() -> Iterable[SourceFactory[Any]]:
 
 @hookimpl
 def hlmon_derivers() -> Iterable[DeriverFactory[Any]]:
-    """Position closes, positions, account snapshots and CVD, always on; every type of rule."""
-    from hlmon.derive import closes, cvd, positions, snapshots
+    """Position closes, positions, open orders, account snapshots and CVD, always on; every type of rule."""
+    from hlmon.derive import closes, cvd, orders, positions, snapshots
     from hlmon.rules import types
 
-    return (closes.FACTORY, positions.FACTORY, snapshots.FACTORY, cvd.FACTORY, *types.FACTORIES)
+    return (closes.FACTORY, positions.FACTORY, orders.FACTORY, snapshots.FACTORY, cvd.FACTORY, *types.FACTORIES)
 
 
 @hookimpl

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hlmon.errors import JournalError
-
 MAX_WAIT_S = 0.25
 
 
@@ -20,7 +18,7 @@ class IdleSchedule:
         self._not_before = 0.0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """Use this loop from now on. The future is done only when the journal fails, and raises its error."""
+        """Use this loop from now on. The future is done only when a flush fails, and raises its error."""
         self._loop, self._failed = loop, loop.create_future()
         if self._early is not None:
             self(self._early)
@@ -42,7 +40,7 @@ class IdleSchedule:
         began = loop.time()
         try:
             flush()
-        except JournalError as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits for the future ends the monitor with it
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
         finished = loop.time()

@@ -47,6 +47,14 @@ def busy(name: str, answer: Answer, said: str, retry_after: float | None = None)
     return Transient(f"{name} answers {answer.status} ({short(said)})", retry_after=wait)
 
 
+def foreign(name: str, answer: Answer) -> Transient:
+    """The error for an answer that is not the service's own: of a proxy, a gateway, or of a kind it does not document.
+
+    It says nothing of the message, so the message waits.
+    """
+    return Transient(f"{name} did not answer, but something on the way did ({answer.status}); is a proxy in between?")
+
+
 def checked_url(url: str, what: str) -> str:
     """The URL, if it is one. Raises ConfigError that does not repeat it."""
     if not is_url(url):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Meta
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings, Transient
-from hlmon_notify.answers import busy, seconds_of, short
+from hlmon_notify.answers import busy, foreign, seconds_of, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
 from hlmon_notify.errors import Blocked, proving, working
 from hlmon_notify.needs import secrets
@@ -131,8 +131,12 @@ def refusal(answer: Answer) -> HlmonError:
     )
     if waiting := busy(NAME, answer, text, max((seconds for seconds in wait if seconds is not None), default=None)):
         return waiting
-    if answer.status in (401, 403, 404, 405) or said.get("code") in _OWNERS_CODES:
+    if not (isinstance(said.get("code"), int) and isinstance(said.get("message"), str)):
+        return foreign(NAME, answer)
+    if answer.status in (401, 403, 404, 405) or said["code"] in _OWNERS_CODES:
         return Blocked(f"{NAME} does not take the webhook ({answer.status}: {text}); {_PUT_RIGHT}")
+    if answer.status not in (400, 413):  # what Discord's documentation has for a message that is wrong
+        return foreign(NAME, answer)
     return Permanent(f"{NAME} refuses the message ({answer.status}: {text})")
 
 

@@ -1,7 +1,9 @@
 """Mails over SMTP: one connection for each, TLS verified, the login never in an error.
 
 A server's lasting refusal of the mail itself (5yz after DATA) is Permanent. That of the login, the sender or every
-recipient is for the owner: see `errors` for why those wait.
+recipient is for the owner: see `errors` for why those wait. A recipient who is refused for now (4yz: greylisted, a full
+mailbox) is tried again alone. Once the server has answered 250 to DATA the mail is its own (RFC 5321, 6.1), whatever it
+answers to QUIT.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from typing import Final
 
@@ -21,6 +23,7 @@ from hlmon_notify.mail_config import EmailConfig
 
 PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 TIMEOUT_S: Final = 15.0
+_REMEMBERED_MAILS: Final = 32
 
 _logger = logging.getLogger(__name__)
 
@@ -31,21 +34,42 @@ class SmtpCarrier:
     def __init__(self, config: EmailConfig) -> None:
         self._config = config
         self._name = f"the mail server {config.host}"
+        self._waiting: dict[str, list[str]] = {}  # Message-ID -> recipients who were refused for now, others have it
 
     def carry(self, mail: EmailMessage) -> None:
-        """Send it to all recipients; those whom the server does not know are logged, if it takes any."""
+        """Send it to all recipients; those whom the server does not know are logged, if it takes any.
+
+        Transient while a recipient is refused for now; the same mail again goes to those only.
+        """
+        identity = mail["Message-ID"]
+        recipients = self._waiting.get(identity) or self._config.to
         with self._connected() as server:
             self._refuse_to_fail(server.mail(self._config.sender_address), "the sender")
-            answers = {address: server.rcpt(address) for address in self._config.to}
+            answers = {address: server.rcpt(address) for address in recipients}
             refused = {address: answer for address, answer in answers.items() if answer[0] not in (250, 251)}
-            if len(refused) == len(answers):
-                self._refuse_to_fail(next(iter(refused.values())), "the recipients")
-            code, text = server.data(mail.as_bytes())
-            if code != 250:
-                raise self._refusal(code, text, "the mail", of_the_mail=True)
+            later = {address: answer for address, answer in refused.items() if answer[0] < 500}
+            if len(refused) < len(answers):
+                self._hand_over(server, mail)
+            elif later or identity not in self._waiting:
+                self._refuse_to_fail(next(iter((later or refused).values())), "the recipients")
+        for address in refused.keys() - later.keys():
+            _logger.warning("%s does not take %s (%s)", self._name, address, _said(*refused[address]))
+        self._remember(identity, list(later))
+        for address, answer in later.items():
+            raise Transient(f"{self._name} does not take {address} for now ({_said(*answer)}); others have the mail")
+
+    def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> None:
+        code, text = server.data(mail.as_bytes())
+        if code != 250:
+            raise self._refusal(code, text, "the mail", of_the_mail=True)
         _logger.debug("%s answers %s", self._name, _said(code, text))
-        for address, answer in refused.items():
-            _logger.warning("%s does not take %s (%s)", self._name, address, _said(*answer))
+
+    def _remember(self, identity: str, later: list[str]) -> None:
+        self._waiting.pop(identity, None)
+        if later:
+            self._waiting[identity] = later
+        while len(self._waiting) > _REMEMBERED_MAILS:
+            del self._waiting[next(iter(self._waiting))]
 
     def check(self) -> None:
         """Connect, log in, and be told that the sender may send."""
@@ -67,9 +91,14 @@ class SmtpCarrier:
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
         try:
-            with self._connection() as server:
+            server = self._connection()
+            try:
                 self._log_in(server)
                 yield server
+                with suppress(smtplib.SMTPException, OSError):  # what it says to our farewell changes nothing
+                    server.quit()
+            finally:
+                server.close()
         except smtplib.SMTPResponseException as error:
             failure: HlmonError = self._refusal(error.smtp_code, error.smtp_error, "the connection")
         except smtplib.SMTPServerDisconnected:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Meta
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
-from hlmon_notify.answers import busy, is_url, seconds_of, short
+from hlmon_notify.answers import busy, foreign, is_url, seconds_of, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
 from hlmon_notify.errors import Blocked, proving, working
 from hlmon_notify.needs import secrets
 from hlmon_notify.progress import Progress
 from hlmon_notify.render import Look, message_of
-from hlmon_notify.render.telegram import FILE_NAME, TelegramMessage, telegram_message
+from hlmon_notify.render.telegram import telegram_message
 
 if TYPE_CHECKING:
     from hlmon_notify.answers import Answer
@@ -72,24 +72,18 @@ class TelegramNotifier:
             return
         message = telegram_message(message_of(alerts, self._look))
         for part in self._progress.left(alerts, enumerate(message.texts)):
-            self._send_part(message, part[1])
+            self._send_part(part[1], silent=message.silent)
 
     def check(self) -> None:
         """Raise unless the token is a bot's and the bot knows the chat."""
         self._ask("getMe")
         self._ask("getChat", json={})
 
-    def _send_part(self, message: TelegramMessage, text: str) -> None:
-        fields: dict[str, Any] = {"parse_mode": "HTML", "disable_notification": message.silent}
+    def _send_part(self, text: str, *, silent: bool) -> None:
+        fields: dict[str, Any] = {"text": text, "parse_mode": "HTML", "disable_notification": silent}
         if self._config.thread_id:
             fields["message_thread_id"] = self._config.thread_id
-        if message.file:
-            file = (FILE_NAME, message.file.encode(), "text/plain; charset=utf-8")
-            form = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields.items()}
-            self._ask("sendDocument", data=form | {"caption": text}, files={"document": file})
-        else:
-            options = {"text": text, "link_preview_options": {"is_disabled": True}}
-            self._ask("sendMessage", json=fields | options)
+        self._ask("sendMessage", json=fields | {"link_preview_options": {"is_disabled": True}})
 
     def _ask(self, method: str, **content: dict[str, Any]) -> None:
         """One call, and a second one if the group has moved to another number."""
@@ -106,9 +100,8 @@ class TelegramNotifier:
     def _call(self, method: str, content: dict[str, dict[str, Any]]) -> Answer:
         with working():
             url = f"{self._config.url.rstrip('/')}/bot{checked_token(self._config.token.reveal())}/{method}"
-        fields = {name: value | {"chat_id": self._chat_id} for name, value in content.items() if name != "files"}
-        files = {name: value for name, value in content.items() if name == "files"}
-        return self._http.send("POST", url, **fields, **files)
+        fields = {name: value | {"chat_id": self._chat_id} for name, value in content.items()}
+        return self._http.send("POST", url, **fields)
 
 
 def checked_token(token: str) -> str:
@@ -126,12 +119,16 @@ def refusal(answer: Answer) -> HlmonError:
     wait = seconds_of(parameters.get("retry_after")) if isinstance(parameters, dict) else None
     if waiting := busy(NAME, answer, text, wait):
         return waiting
+    if said.get("ok") is not False or not isinstance(said.get("error_code"), int):
+        return foreign(NAME, answer)
     if answer.status in (401, 404):
         return Blocked(
             f"{NAME} does not accept the bot's token ({answer.status}: {text}); @BotFather has the right one"
         )
     if answer.status == 403 or _ABOUT_THE_CHAT.search(text):
         return Blocked(f"{NAME} does not let the bot write to the chat ({answer.status}: {text}); {_PUT_RIGHT}")
+    if answer.status not in (400, 413):  # what the Bot API documents for a message that is wrong
+        return foreign(NAME, answer)
     return Permanent(f"{NAME} refuses the message ({answer.status}: {text})")
 
 

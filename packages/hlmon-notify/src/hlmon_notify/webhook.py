@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from msgspec import Meta, field
 
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
-from hlmon_notify.answers import busy, checked_url, short
+from hlmon_notify.answers import busy, checked_url, foreign, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
 from hlmon_notify.errors import Blocked, proving, working
 from hlmon_notify.needs import secrets
@@ -131,6 +131,8 @@ def refusal(answer: Answer) -> HlmonError:
     """What an answer that is no success means; its text is left out, since it may repeat what was sent."""
     if waiting := busy(NAME, answer, "it asks for patience"):
         return waiting
+    if "html" in answer.headers.get("Content-Type", "").lower():  # a page for people: of a proxy, not of a receiver
+        return foreign(NAME, answer)
     if answer.status in (400, 413, 415, 422):
         return Permanent(f"{NAME} refuses the message ({answer.status})")
     return Blocked(f"{NAME} does not let hlmon post there ({short(answer.status)}); see its URL, headers and secret")

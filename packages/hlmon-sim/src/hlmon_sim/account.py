@@ -97,6 +97,7 @@ class Account:
     maker_rate: Decimal = Decimal("0.00015")
     builder_rate: Decimal = ZERO
     leverage: int = 5
+    escrows: dict[str, Decimal] = field(default_factory=dict)  # tokens that wait on the EVM side
     perp_cash: dict[str, Decimal] = field(default_factory=dict)  # per dex; classic modes only
     balances: dict[str, Balance] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
@@ -132,6 +133,28 @@ class Account:
             self.balance("USDC", 0).total += amount
         else:
             self.perp_cash[dex] = self.perp_cash.get(dex, ZERO) + amount
+
+    def unify(self) -> None:
+        """Move all collateral to the spot balances; there is no way back (the exchange refuses it)."""
+        money = sum(self.perp_cash.values(), ZERO)
+        self.perp_cash.clear()
+        self.mode = "unifiedAccount"
+        self.balance("USDC", 0).total += money
+
+    def rename_dex(self, old: str, new: str, coins: dict[str, Coin]) -> None:
+        """Everything of the dex has its new name from now on; the rows of its past keep the old one."""
+        if old in self.perp_cash:
+            self.perp_cash[new] = self.perp_cash.pop(old)
+        for name, coin in coins.items():
+            if position := self.positions.pop(name, None):
+                position.coin = coin
+                self.positions[coin.name] = position
+            if name in self.paid_ever:
+                self.paid_ever[coin.name] = self.paid_ever.pop(name)
+        children = [child for order in self.orders.values() for child in order.children]
+        traded: list[Order | Twap] = [*self.orders.values(), *children, *self.twaps.values()]
+        for each in traded:
+            each.coin = coins[each.coin].name if each.coin in coins else each.coin
 
     def on_dex(self, dex: str) -> list[Position]:
         """The positions of one dex."""

@@ -27,6 +27,8 @@ from hlmon_sim.server import SimServer
               help="Random faults, one about every eight seconds.")  # fmt: skip
 @click.option("--fault", "planned", multiple=True, metavar="KIND@SECONDS",
               help=f"A fault at a time, repeatable. Kinds: {', '.join(faults.KINDS)}.")  # fmt: skip
+@click.option("--skew", default=0.0, show_default=True, metavar="SECONDS",
+              help="How far the exchange's clock is ahead of this machine's.")  # fmt: skip
 @click.option("--user-cap", default=15, show_default=True, help="Most users that one IP address may follow.")
 @click.option(
     "--weight", default=1_200, show_default=True, help="REST weight that one IP address may spend in a minute."
@@ -46,6 +48,7 @@ def sim(
     history: int,
     faults_: str,
     planned: tuple[str, ...],
+    skew: float,
     user_cap: int,
     weight: int,
     ground_truth: Path | None,
@@ -59,6 +62,7 @@ def sim(
         trades_rate=trades_rate,
         speed=speed,
         history=history,
+        skew_seconds=skew,
         limits=Limits(users=user_cap, weight_per_minute=weight),
     )
     try:

@@ -34,7 +34,7 @@ class Dealing(Trading):
         signed = Decimal(size)
         market_coin = self.market.coin(coin)
         with self.block():
-            order = self._order(account, coin, signed, order_type="Market", tif="FrontendMarket", cloid=cloid)
+            order = self.order(account, coin, signed, order_type="Market", tif="FrontendMarket", cloid=cloid)
             self.note_order(account, order, "open")
             taker = Party(account.address, order.order_id, account, order.cloid)
             fills = self._sweep(taker, market_coin, signed, parts=parts, against=against, price=price)
@@ -84,14 +84,40 @@ class Dealing(Trading):
     ) -> Order:
         """A limit order that rests in the book."""
         with self.block():
-            order = self._order(account, coin, Decimal(size), price=price, tif=tif, cloid=cloid)
+            order = self.order(account, coin, Decimal(size), price=price, tif=tif, cloid=cloid)
             self.note_order(account, order, "open")
         return order
+
+    def place_bracket(self, account: Account, coin: str, size: Amount, price: Amount) -> Order:
+        """A limit order with a stop and a take-profit that wait until it is filled whole, and end with it."""
+        signed, at = Decimal(size), Decimal(price)
+        with self.block():
+            order = self.order(account, coin, signed, price=at)
+            factors = ("0.95", "1.05") if signed > 0 else ("1.05", "0.95")
+            order.children = tuple(
+                self._exit(account, coin, -signed, at * Decimal(factor), kind)
+                for factor, kind in zip(factors, ("Stop Market", "Take Profit Market"), strict=True)
+            )
+            self.note_order(account, order, "open")
+            for child in order.children:
+                self.note_order(account, child, "waitingForFill")
+        return order
+
+    def _exit(self, account: Account, coin: str, signed: Decimal, price: Decimal, kind: str) -> Order:
+        child = self.order(account, coin, signed, price=price, order_type=kind, tif=None)
+        child.trigger_price, child.reduce_only = child.price, True
+        child.trigger_above = (child.side == "B") == (kind == "Stop Market")
+        return child
+
+    def _free_children(self, order: Order, status: str) -> None:
+        children, order.children = order.children, ()
+        for child in children:
+            self.note_order(self.accounts[order.account], child, status)
 
     def place_trigger(self, account: Account, coin: str, price: Amount, *, above: bool) -> Order:
         """A stop or take-profit order that closes the account's position when the price gets there."""
         held = self.size_of(account, coin)
-        order = self._order(account, coin, -held, price=price, tif=None)
+        order = self.order(account, coin, -held, price=price, tif=None)
         takes_profit = above == (held > 0)
         order.order_type = "Take Profit Market" if takes_profit else "Stop Market"
         order.trigger_price, order.trigger_above = order.price, above
@@ -112,6 +138,7 @@ class Dealing(Trading):
             order.remaining -= amount
             if not order.remaining:
                 self.note_order(account, order, "filled")
+                self._free_children(order, "open")
             verb = "Bought" if order.side == "B" else "Sold"
             self.notify(account, f"Resting order filled: {verb} {amount} {order.coin} at ${order.price}")
         return fills
@@ -132,10 +159,18 @@ class Dealing(Trading):
         """End a resting order; the remainder stays in its size. `status` may be any of the canceled family."""
         with self.block():
             self.note_order(self.accounts[order.account], order, status)
+            self._free_children(order, status)
+
+    def vanish(self, order: Order) -> None:
+        """Cancel a resting order so that no history shows it, as when more than 2,000 rows came after it."""
+        with self.block():
+            self.note_order(self.accounts[order.account], order, "canceled", is_hidden=True)
+            for child in order.children:
+                self.note_order(self.accounts[order.account], child, "canceled", is_hidden=True)
 
     def reject(self, account: Account, coin: str, size: Amount, status: str = "perpMarginRejected") -> Order:
         """An order that the exchange did not accept."""
-        order = self._order(account, coin, Decimal(size), tif="Ioc")
+        order = self.order(account, coin, Decimal(size), tif="Ioc")
         with self.block():
             self.note_order(account, order, status)
         return order
@@ -164,6 +199,16 @@ class Dealing(Trading):
             done += self.trade(account, coin, signed, parts=parts)
         return done
 
+    def crowd(self, account: Account, fills: int, coin: str = "BTC") -> None:
+        """So many fills of one coin in a single millisecond; the position is the same afterwards."""
+        lot = self.market.coin(coin).size(0)
+        with self.block():
+            if not self.size_of(account, coin):
+                self.trade(account, coin, lot)
+            lots = fills // 2 * lot * sign(self.size_of(account, coin))
+            self.trade(account, coin, lots, parts=fills // 2)
+            self.trade(account, coin, -lots, parts=fills // 2)
+
     def background(self, coin: str, size: Amount, side: Side = "B") -> None:
         """A trade between two outsiders."""
         with self.block():
@@ -172,25 +217,27 @@ class Dealing(Trading):
 
     # parts of the above
 
-    def _order(
+    def order(
         self,
         account: Account,
         coin: str,
-        size: Decimal,
+        size: Amount,
         *,
         price: Amount | None = None,
         order_type: str = "Limit",
         tif: str | None = "Gtc",
         cloid: bool = False,
     ) -> Order:
-        limit = self.market.coin(coin).price(Decimal(price) if price is not None else self._limit(coin, size))
+        """An order of this signed size that the exchange has not heard of yet."""
+        signed = Decimal(size)
+        limit = self.market.coin(coin).price(Decimal(price) if price is not None else self._limit(coin, signed))
         return Order(
             account.address,
             coin,
-            "B" if size > 0 else "A",
+            "B" if signed > 0 else "A",
             limit,
-            abs(size),
-            abs(size),
+            abs(signed),
+            abs(signed),
             self.new_order_id(),
             self.now_ms,
             order_type,

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import structs
 
 from hlmon_sim.account import Account, Mode, Role
-from hlmon_sim.market import DEXES, Market
+from hlmon_sim.market import Market
 from hlmon_sim.numbers import ZERO
 from hlmon_sim.orders import Order
 from hlmon_sim.records import (
@@ -20,6 +22,7 @@ from hlmon_sim.records import (
     Json,
     LedgerEntry,
     Notification,
+    Oddity,
     OrderChange,
     Record,
     Trade,
@@ -28,6 +31,8 @@ from hlmon_sim.records import (
 
 LIQUIDATOR = "0x2e3d94f0562703b25c83308a05046ddaf9a8dd14"
 TRADES_KEPT = 1_000
+DAY_MS = 86_400_000
+RecordT = TypeVar("RecordT", bound=Record)
 Listener = Callable[[Sequence[Record]], None]
 
 
@@ -41,9 +46,13 @@ class Exchange:
         self.seed = seed
         self.now_ms = now_ms
         self.late_ms = 0  # how much later than it happens the API shows what happens now
+        self.ahead_ms = 0  # how far the exchange's clock is ahead of the one that drives it
+        self.notice = ""  # of a halt or an upgrade: what exchangeStatus says
+        self.odd: Callable[[Record], Oddity] | None = None  # which fields of a row are sent otherwise than documented
         self.market = Market(seed)
         self.accounts: dict[str, Account] = {}
         self.agents: dict[str, str] = {}  # agent address -> its master
+        self.agents_end: dict[str, int] = {}  # agent address -> until when it may trade, ms
         self.trades: dict[str, deque[Trade]] = {name: deque(maxlen=TRADES_KEPT) for name in self.market.quotes}
         self.listeners: list[Listener] = []
         self._random = random.Random(f"{seed}/ids")
@@ -113,16 +122,17 @@ class Exchange:
         account.balance("USDC", 0)
         account.add_cash("", amount)
         if not account.unified:
-            for dex in DEXES[1:]:
+            for dex in self.market.dexes[1:]:
                 account.add_cash("", -amount / 10)
                 account.add_cash(dex, amount / 10)
         self.accounts[account.address] = account
         return account
 
-    def add_agent(self, master: Account) -> str:
-        """The address of an API wallet of this account."""
+    def add_agent(self, master: Account, days: float = 100) -> str:
+        """The address of an API wallet of this account, which may trade for so many days."""
         address = self.new_address()
         self.agents[address] = master.address
+        self.agents_end[address] = self.now_ms + int(days * DAY_MS)
         return address
 
     def account(self, address: str) -> Account | None:
@@ -154,6 +164,7 @@ class Exchange:
 
     def note_fill(self, account: Account, fill: Fill) -> None:
         """Keep and publish a fill; slices of own TWAPs go to their own history."""
+        fill = self._oddly(fill)
         (account.fills if fill.twap_id is None else account.slices).append(fill)
         account.volume += fill.price * fill.size
         account.pnl += fill.closed_pnl - (fill.fee if fill.fee_token == "USDC" else ZERO)
@@ -161,7 +172,7 @@ class Exchange:
 
     def note_trade(self, **facts: Any) -> Trade:
         """Print a trade."""
-        trade = Trade(**self.stamp(), **facts)
+        trade = self._oddly(Trade(**self.stamp(), **facts))
         self.trades[trade.coin].append(trade)
         self.market.note_trade(trade.coin, trade.price, trade.size, trade.time_ms)
         self.record(trade)
@@ -169,33 +180,45 @@ class Exchange:
 
     def note_funding(self, account: Account, coin: str, usdc: Decimal, size: Decimal, rate: Decimal) -> None:
         """Keep and publish a funding payment."""
-        payment = FundingPayment(account=account.address, coin=coin, usdc=usdc, size=size, rate=rate, **self.stamp())
+        facts: Json = {"account": account.address, "coin": coin, "usdc": usdc, "size": size, "rate": rate}
+        payment = self._oddly(FundingPayment(**facts, **self.stamp()))
         account.fundings.append(payment)
         account.pnl += usdc
         self.record(payment)
 
     def note_ledger(self, account: Account, delta: Json, hash_: str = "") -> LedgerEntry:
         """Keep and publish a ledger entry."""
-        entry = LedgerEntry(account=account.address, hash=hash_ or self.new_hash(), delta=delta, **self.stamp())
+        facts: Json = {"account": account.address, "hash": hash_ or self.new_hash(), "delta": delta}
+        entry = self._oddly(LedgerEntry(**facts, **self.stamp()))
         account.ledger.append(entry)
         self.record(entry)
         return entry
 
-    def note_order(self, account: Account, order: Order, status: str) -> None:
-        """Keep and publish that an order took a status; only open ones stay in the book."""
+    def note_order(self, account: Account, order: Order, status: str, *, is_hidden: bool = False) -> None:
+        """Keep and publish that an order took a status; only open ones stay in the book.
+
+        Hidden: no history shows it, but the order is gone all the same.
+        """
         if status == "open":
             account.orders[order.order_id] = order
-        elif status != "triggered":
+        elif status not in {"triggered", "waitingForFill"}:
             account.orders.pop(order.order_id, None)
-        change = OrderChange(account=account.address, order=order.render(), status=status, **self.stamp())
-        account.order_changes.append(change)
+        facts: Json = {"account": account.address, "order": order.render(), "status": status}
+        change = self._oddly(OrderChange(**facts, is_hidden=is_hidden, **self.stamp()))
+        if not is_hidden:
+            account.order_changes.append(change)
         self.record(change)
 
     def note_twap(self, account: Account, twap_id: int, state: Json, status: str) -> None:
         """Keep and publish that a TWAP began or ended."""
-        change = TwapChange(account=account.address, twap_id=twap_id, state=state, status=status, **self.stamp())
+        facts: Json = {"account": account.address, "twap_id": twap_id, "state": state, "status": status}
+        change = self._oddly(TwapChange(**facts, **self.stamp()))
         account.twap_changes.append(change)
         self.record(change)
+
+    def _oddly(self, record: RecordT) -> RecordT:
+        odd = self.odd(record) if self.odd else ()
+        return structs.replace(record, odd=odd) if odd else record
 
     def note_event(self, account: Account, event: Json) -> None:
         """Publish what only userEvents shows."""

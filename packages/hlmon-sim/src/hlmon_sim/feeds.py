@@ -38,12 +38,6 @@ HISTORIES: dict[str, tuple[str, str, Callable[[Any], Json]]] = {
     "userTwapHistory": ("history", "twap_changes", render.twap_change),
     "userHistoricalOrders": ("orderHistory", "order_changes", render.order_change),
 }
-_STREAMS: dict[type[Record], str] = {
-    FundingPayment: "userFundings",
-    LedgerEntry: "userNonFundingLedgerUpdates",
-    TwapChange: "userTwapHistory",
-    OrderChange: "userHistoricalOrders",
-}
 
 
 def frame(channel: str, data: object) -> Json:
@@ -77,6 +71,8 @@ def _snapshot(world: World, limits: Limits, subscription: Subscription) -> Json:
 def current(world: World, subscription: Subscription) -> Json | None:
     """The whole state that the subscription shows now; None if it shows none, or nothing changed (bbo)."""
     kind = subscription.type
+    if subscription.coin and subscription.coin not in world.market.quotes:
+        return None  # its dex was renamed
     if kind in _ACCOUNT_STATES:
         account = world.account(subscription.user)
         return frame(kind, _ACCOUNT_STATES[kind](world, subscription, account))
@@ -106,7 +102,7 @@ _ACCOUNT_STATES: dict[str, Callable[[World, Subscription, Any], Json]] = {
         "user": sub.user,
         "states": state.running_twaps(account, sub.dex, world.market),
     },
-    "webData3": lambda world, sub, account: state.web_data(account, sub.user, world.now_ms),
+    "webData3": lambda world, sub, account: state.web_data(account, sub.user, world.market, world.now_ms),
     "activeAssetData": lambda world, sub, account: state.asset_data(account, sub.user, sub.coin, world.market),
 }
 
@@ -216,27 +212,41 @@ def _joined(events: list[tuple[Subject, Json]]) -> list[tuple[Subject, Json]]:
 
 def _rows(record: Record) -> list[tuple[Subject, Any]]:
     """What a record is to whom: a row of a stream, or a function that draws a message of its own."""
-    if isinstance(record, Trade):
-        return [(("trades", record.coin), record), (("candle", record.coin), record)]
-    if isinstance(record, Fill):
-        return _fill_rows(record)
-    if isinstance(record, AccountEvent):
-        return [(("userEvents", record.account), lambda: record.event)]
-    if isinstance(record, Notification):
-        return [(("notification", record.account), lambda: {"notification": record.text})]
-    stream = _STREAMS.get(type(record))
-    if stream is None or not isinstance(record, FundingPayment | LedgerEntry | TwapChange | OrderChange):
-        return []
+    draw = _ROWS.get(type(record))
+    return draw(record) if draw else []
+
+
+def _trade_rows(record: Trade) -> list[tuple[Subject, Any]]:
+    return [(("trades", record.coin), record), (("candle", record.coin), record)]
+
+
+def _event_rows(record: AccountEvent) -> list[tuple[Subject, Any]]:
+    return [(("userEvents", record.account), lambda: record.event)]
+
+
+def _notification_rows(record: Notification) -> list[tuple[Subject, Any]]:
+    return [(("notification", record.account), lambda: {"notification": record.text})]
+
+
+def _funding_rows(record: FundingPayment) -> list[tuple[Subject, Any]]:
     user = record.account
-    found: list[tuple[Subject, Any]] = [((stream, user), record)]
-    if isinstance(record, FundingPayment):
-        found.append((("userEvents", user), lambda: {"funding": render.funding(record)}))
-    elif isinstance(record, OrderChange):
-        found += [(("orderUpdates", user), record), (("openOrders", user), record)]
-    elif isinstance(record, TwapChange):
-        found.append((("userEvents", user), lambda: {"twapHistory": [render.twap_change(record)]}))
-        found.append((("twapStates", user), record))
-    return found
+    return [(("userFundings", user), record), (("userEvents", user), lambda: {"funding": render.funding(record)})]
+
+
+def _ledger_rows(record: LedgerEntry) -> list[tuple[Subject, Any]]:
+    return [(("userNonFundingLedgerUpdates", record.account), record)]
+
+
+def _twap_rows(record: TwapChange) -> list[tuple[Subject, Any]]:
+    user = record.account
+    event = lambda: {"twapHistory": [render.twap_change(record)]}  # noqa: E731
+    return [(("userTwapHistory", user), record), (("userEvents", user), event), (("twapStates", user), record)]
+
+
+def _order_rows(record: OrderChange) -> list[tuple[Subject, Any]]:
+    """An order that no history shows is gone from the lists without a word."""
+    streams = () if record.is_hidden else ("userHistoricalOrders", "orderUpdates", "openOrders")
+    return [((stream, record.account), record) for stream in streams]
 
 
 def _fill_rows(record: Fill) -> list[tuple[Subject, Any]]:
@@ -246,3 +256,15 @@ def _fill_rows(record: Fill) -> list[tuple[Subject, Any]]:
         stream, name, draw = "userFills", "fills", render.fill
     user = record.account
     return [((stream, user), record), (("userEvents", user), lambda: {name: [draw(record)]})]
+
+
+_ROWS: dict[type[Record], Callable[[Any], list[tuple[Subject, Any]]]] = {
+    Trade: _trade_rows,
+    Fill: _fill_rows,
+    AccountEvent: _event_rows,
+    Notification: _notification_rows,
+    FundingPayment: _funding_rows,
+    LedgerEntry: _ledger_rows,
+    OrderChange: _order_rows,
+    TwapChange: _twap_rows,
+}

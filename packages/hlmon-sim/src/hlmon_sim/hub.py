@@ -31,6 +31,8 @@ POISON_MS = 800
 LINGER_MS = 2_000
 OUTBOX_FRAMES = 50_000
 Payload = bytes | str
+Distortion = Callable[[str, Any], Any]
+"""From the type of a state and the state to how it is sent."""
 encode = msgspec.json.encode
 
 
@@ -86,6 +88,8 @@ class Hub:
         self.connections: list[Connection] = []
         self.post_delay_ms = 0
         self.refuse_posts = 0  # an HTTP status while REST is in trouble
+        self.distortions: dict[str, Distortion] = {}  # what is wrong with whole states, by a name
+        self.silent_streams: set[tuple[str, str]] = set()  # type and user of which nothing is sent, but acks
         self._guests: dict[str, Guest] = {}
         self._followers: dict[feeds.Subject, dict[Subscription, Connection]] = {}
         self._late: list[tuple[int, int, Record]] = []
@@ -129,7 +133,7 @@ class Hub:
         try:
             message = json.loads(text)
             method = message["method"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             method = None
         if method == "ping":
             connection.send(PONG, now_ms)
@@ -170,7 +174,7 @@ class Hub:
             self._followers.setdefault(subscription.subject, {})[subscription] = connection
             subscription.next_ms = now_ms + subscription.every_ms
             self._acknowledge(connection, "subscribe", subscription)
-            self._send(connection, feeds.greet(self.world, self.limits, subscription))
+            self._tell_state(connection, subscription, feeds.greet(self.world, self.limits, subscription))
 
     def _unsubscribe(self, connection: Connection, asked: object, text: str) -> None:
         subscription = self._normalised(connection, asked, text)
@@ -221,11 +225,18 @@ class Hub:
             kind = rest_market.request_type(payload)
             if self.refuse_posts or not guest.weight.take(self.world.now_ms, base_weight(kind)):
                 return {"type": "error", "payload": str(self.refuse_posts or 429)}
-            data = rest_market.answer(self.world, self.limits, payload)
+            data = self.answer(kind, payload)
         except Unprocessable:
             return {"type": "error", "payload": UNPROCESSABLE}
         guest.weight.charge(self.world.now_ms, row_weight(kind, len(data) if isinstance(data, list) else 0))
         return {"type": "info", "payload": {"type": kind, "data": data}}
+
+    def answer(self, kind: str, request: Mapping[str, Any]) -> Any:
+        """The answer to a request as JSON-able data, as the clients see it now; raises Unprocessable."""
+        data = rest_market.answer(self.world, self.limits, request)
+        for distort in self.distortions.values():
+            data = distort(kind, data)
+        return data
 
     # what clients are told
 
@@ -241,6 +252,8 @@ class Hub:
         for subject, message in feeds.happenings(records, self._followers.__contains__):
             encoded = encode(message) if message else b""
             for subscription, connection in self._followers[subject].items():
+                if self._is_silent(subscription):
+                    continue
                 if encoded and not subscription.form.get("aggregateByTime"):
                     connection.send(encoded, self.world.now_ms)
                 else:
@@ -249,9 +262,20 @@ class Hub:
     def _tell_differently(self, connection: Connection, subscription: Subscription, message: Json) -> None:
         """Subscriptions that are sent their whole state at every change, and merged fills."""
         if not message:
-            self._send(connection, feeds.current(self.world, subscription))
+            self._tell_state(connection, subscription, feeds.current(self.world, subscription))
         else:
             self._send(connection, feeds.merged(message))
+
+    def _tell_state(self, connection: Connection, subscription: Subscription, message: Json | None) -> None:
+        """A state or a snapshot, unless its stream is silent."""
+        if message is None or self._is_silent(subscription):
+            return
+        for distort in self.distortions.values():
+            message = message | {"data": distort(subscription.type, message["data"])}
+        self._send(connection, message)
+
+    def _is_silent(self, subscription: Subscription) -> bool:
+        return subscription.silent or subscription.subject in self.silent_streams
 
     def tick(self) -> None:
         """Do what is due by the world's time: late records, repeated states, delayed frames, cuts."""
@@ -264,7 +288,7 @@ class Hub:
             for subscription in list(connection.subscriptions.values()):
                 if subscription.every_ms and subscription.next_ms <= now_ms:
                     subscription.next_ms = now_ms + subscription.every_ms
-                    self._send(connection, feeds.current(self.world, subscription))
+                    self._tell_state(connection, subscription, feeds.current(self.world, subscription))
             connection.release(now_ms)
             idle = now_ms - connection.last_sent_ms >= self.limits.idle_seconds * 1000
             poisoned = connection.abort_ms is not None and connection.abort_ms <= now_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 
-from hlmon_sim.market import DEXES, Coin, Market, Quote
+from hlmon_sim.market import Coin, Market, Quote
 from hlmon_sim.numbers import ZERO, text, unit
 from hlmon_sim.records import Json
 
@@ -75,7 +75,7 @@ def contexts(market: Market, dex: str) -> list[Json]:
 
 def all_contexts(market: Market) -> list[list[object]]:
     """Pairs of dex and contexts."""
-    return [[dex, contexts(market, dex)] for dex in DEXES]
+    return [[dex, contexts(market, dex)] for dex in market.dexes]
 
 
 def spot_contexts(market: Market) -> list[Json]:
@@ -111,7 +111,7 @@ def spot_meta(market: Market) -> Json:
 
 def perp_dexs(market: Market) -> list[Json | None]:
     """The dexes; the first is the main one and null."""
-    return [None, *(_dex(name, market) for name in DEXES[1:])]
+    return [None, *(_dex(name, market) for name in market.dexes[1:])]
 
 
 def _dex(name: str, market: Market) -> Json:

@@ -6,14 +6,14 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
 from hlmon_sim.numbers import ZERO, cut
 
 CoinKind = Literal["perp", "spot", "outcome"]
-DEXES = ("", "xyz")
+DEXES = ("", "xyz")  # at the start; a dex may get another name
 USDC_TOKEN = 0
 MINUTE_MS = 60_000
 CANDLES_KEPT = 5_000
@@ -108,6 +108,7 @@ class Market:
 
     def __init__(self, seed: int, coins: Iterable[Coin] = COINS) -> None:
         self._random = random.Random(f"{seed}/prices")
+        self.dexes = list(DEXES)
         self.quotes: dict[str, Quote] = {}
         for coin in coins:
             price = coin.price(coin.start_price)
@@ -132,6 +133,17 @@ class Market:
     def tradable(self, *kinds: CoinKind) -> list[Coin]:
         """What can be traded now."""
         return [quote.coin for quote in self.quotes.values() if not quote.is_delisted and quote.coin.kind in kinds]
+
+    def rename(self, old: str, new: str) -> dict[str, Coin]:
+        """Give a dex another name; returns its coins, with their new names, by their old names."""
+        self.dexes[self.dexes.index(old)] = new
+        coins: dict[str, Coin] = {}
+        for name, quote in list(self.quotes.items()):
+            del self.quotes[name]  # and back again, so that the order stays
+            if quote.coin.dex == old:
+                coins[name] = quote.coin = replace(quote.coin, name=f"{new}:{name.partition(':')[2]}", dex=new)
+            self.quotes[quote.coin.name] = quote
+        return coins
 
     def move(self, seconds: float) -> None:
         """Let the prices walk for so long: about 80 % a year, outcomes stay between 0 and 1."""

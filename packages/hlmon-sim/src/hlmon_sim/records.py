@@ -14,11 +14,20 @@ Json = dict[str, Any]
 NO_HASH = "0x" + "0" * 64
 
 
+Oddity = tuple[tuple[str, Any], ...]
+"""Fields of a row that are sent otherwise than documented: dotted path ("" is the whole row) and what stands there."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something that happened at `time_ms`; the API shows it from `visible_ms` on."""
+    """Something that happened at `time_ms`; the API shows it from `visible_ms` on.
+
+    Its row is sent with `odd` fields everywhere alike. If that leaves nothing to read, it `is_readable` no more.
+    """
 
     time_ms: int
     visible_ms: int
+    odd: Oddity = ()
+    is_readable: bool = True
 
 
 class Liquidation(msgspec.Struct, frozen=True, gc=False):
@@ -84,11 +93,15 @@ class LedgerEntry(Record, frozen=True, kw_only=True, gc=False):
 
 
 class OrderChange(Record, frozen=True, kw_only=True, gc=False):
-    """An order took this status; `order` is its full form on the wire at that moment."""
+    """An order took this status; `order` is its full form on the wire at that moment.
+
+    `is_hidden`: no history shows it, as if 2,000 newer rows had pushed it out.
+    """
 
     account: str
     order: Json
     status: str
+    is_hidden: bool = False
 
 
 class TwapChange(Record, frozen=True, kw_only=True, gc=False):
@@ -112,6 +125,19 @@ class Notification(Record, frozen=True, kw_only=True, gc=False):
 
     account: str
     text: str
+
+
+class DexRenamed(Record, frozen=True, kw_only=True, gc=False):
+    """A dex, and so all of its coins, has a new name; never sent."""
+
+    old: str
+    new: str
+
+
+class FaultBegun(Record, frozen=True, kw_only=True, gc=False):
+    """Harm was done to the clients; never sent."""
+
+    kind: str
 
 
 class PositionEnd(Record, frozen=True, kw_only=True, gc=False):

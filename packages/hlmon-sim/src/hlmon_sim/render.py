@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from hlmon_sim.market import MINUTE_MS, Candle
 from hlmon_sim.numbers import ZERO, cut, text
+from hlmon_sim.oddities import with_odd
 from hlmon_sim.records import NO_HASH, Fill, FundingPayment, Json, LedgerEntry, OrderChange, Trade, TwapChange
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
-def fill(row: Fill) -> Json:
-    """A Fill of userFills, userEvents and REST."""
+
+def fill(row: Fill) -> Any:
+    """A Fill of userFills, userEvents and REST: an object, unless something is odd about it."""
     rendered: Json = {
         "coin": row.coin,
         "px": text(row.price),
@@ -39,7 +44,7 @@ def fill(row: Fill) -> Json:
         }
     rendered["feeToken"] = row.fee_token
     rendered["twapId"] = None
-    return rendered
+    return with_odd(rendered, row.odd)
 
 
 def slice_fill(row: Fill) -> Json:
@@ -52,7 +57,9 @@ def merged_rows(rows: Iterable[Json]) -> list[Json]:
     merged: list[Json] = []
     for row in rows:
         last = merged[-1] if merged else None
-        if last and row["crossed"] and (last["oid"], last["time"]) == (row["oid"], row["time"]):
+        if not _can_merge(row) or (last and not _can_merge(last)):
+            merged.append(row)
+        elif last and row["crossed"] and (last["oid"], last["time"]) == (row["oid"], row["time"]):
             sizes = Decimal(last["sz"]), Decimal(row["sz"])
             worth = Decimal(last["px"]) * sizes[0] + Decimal(row["px"]) * sizes[1]
             last["px"], last["sz"] = text(cut(worth / sum(sizes), 8)), text(sum(sizes, ZERO))
@@ -63,9 +70,17 @@ def merged_rows(rows: Iterable[Json]) -> list[Json]:
     return merged
 
 
-def trade(row: Trade) -> Json:
+def _can_merge(row: Any) -> bool:
+    """Whether nothing that merging needs is odd about it."""
+    if not isinstance(row, dict) or not {"oid", "time", "crossed"} <= row.keys():
+        return False
+    numbers = (row.get(name) for name in ("px", "sz", "closedPnl", "fee"))
+    return all(isinstance(number, str) and _NUMBER.fullmatch(number) for number in numbers)
+
+
+def trade(row: Trade) -> Any:
     """A public trade; users are buyer, seller."""
-    return {
+    rendered = {
         "coin": row.coin,
         "side": row.side,
         "px": text(row.price),
@@ -75,11 +90,12 @@ def trade(row: Trade) -> Json:
         "tid": row.trade_id,
         "users": [row.buyer, row.seller],
     }
+    return with_odd(rendered, row.odd)
 
 
-def funding(row: FundingPayment) -> Json:
+def funding(row: FundingPayment) -> Any:
     """A row of the userFundings stream."""
-    return {
+    rendered = {
         "time": row.time_ms,
         "coin": row.coin,
         "usdc": text(row.usdc),
@@ -87,32 +103,37 @@ def funding(row: FundingPayment) -> Json:
         "fundingRate": text(row.rate),
         "nSamples": None,
     }
+    return with_odd(rendered, row.odd)
 
 
-def funding_delta(row: FundingPayment) -> Json:
+def funding_delta(row: FundingPayment) -> Any:
     """A row of the userFunding request: the same, nested, with an all-zero hash."""
-    delta = {"type": "funding", **{key: value for key, value in funding(row).items() if key != "time"}}
-    return {"time": row.time_ms, "hash": NO_HASH, "delta": delta}
+    flat = funding(row)
+    if not isinstance(flat, dict):
+        return flat
+    delta = {"type": "funding", **{key: value for key, value in flat.items() if key != "time"}}
+    return {**({"time": flat["time"]} if "time" in flat else {}), "hash": NO_HASH, "delta": delta}
 
 
-def ledger(row: LedgerEntry) -> Json:
+def ledger(row: LedgerEntry) -> Any:
     """A row of userNonFundingLedgerUpdates."""
-    return {"time": row.time_ms, "hash": row.hash, "delta": row.delta}
+    return with_odd({"time": row.time_ms, "hash": row.hash, "delta": row.delta}, row.odd)
 
 
-def order_change(row: OrderChange) -> Json:
+def order_change(row: OrderChange) -> Any:
     """A row of historicalOrders and userHistoricalOrders."""
-    return {"order": row.order, "status": row.status, "statusTimestamp": row.time_ms}
+    return with_odd({"order": row.order, "status": row.status, "statusTimestamp": row.time_ms}, row.odd)
 
 
-def twap_change(row: TwapChange) -> Json:
+def twap_change(row: TwapChange) -> Any:
     """A row of userTwapHistory: its time is in seconds."""
-    return {
+    rendered = {
         "time": row.time_ms // 1000,
         "state": row.state,
         "status": {"status": row.status},
         "twapId": row.twap_id,
     }
+    return with_odd(rendered, row.odd)
 
 
 def candle(coin: str, interval: str, length_ms: int, row: Candle) -> Json:

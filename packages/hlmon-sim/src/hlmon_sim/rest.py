@@ -8,7 +8,6 @@ from typing import Any
 
 from hlmon_sim import render, state
 from hlmon_sim.account import Account
-from hlmon_sim.market import DEXES
 from hlmon_sim.numbers import ZERO, text
 from hlmon_sim.records import Json, Record
 from hlmon_sim.scenario import Limits
@@ -58,7 +57,7 @@ class Ask:
     def dex(self) -> str:
         """The dex; the main one if none is named."""
         dex = self._body.get("dex") or ""
-        if dex not in DEXES:
+        if dex not in self.world.market.dexes:
             raise Unprocessable
         return str(dex)
 
@@ -182,7 +181,7 @@ def _rate_limit(ask: Ask) -> Json:
 
 def _extra_agents(ask: Ask) -> list[Json]:
     mine = [agent for agent, master in ask.world.agents.items() if master == ask.address]
-    return [{"name": "agent", "address": agent, "validUntil": ask.world.now_ms + 10**10} for agent in mine]
+    return [{"name": "agent", "address": agent, "validUntil": ask.world.agents_end[agent]} for agent in mine]
 
 
 def _state(ask: Ask) -> Json:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hlmon_sim import listing, render
-from hlmon_sim.market import CANDLES_KEPT, DEXES
+from hlmon_sim.market import CANDLES_KEPT
 from hlmon_sim.numbers import text
 from hlmon_sim.records import Json
 from hlmon_sim.rest import ACCOUNT_ANSWERS, Answer, Ask, Unprocessable, newest_first, visible
@@ -70,7 +70,7 @@ MARKET_ANSWERS: dict[str, Answer] = {
         listing.meta(ask.world.market, ask.dex),
         listing.contexts(ask.world.market, ask.dex),
     ],
-    "allPerpMetas": lambda ask: [listing.meta(ask.world.market, dex) for dex in DEXES],
+    "allPerpMetas": lambda ask: [listing.meta(ask.world.market, dex) for dex in ask.world.market.dexes],
     "spotMeta": lambda ask: listing.spot_meta(ask.world.market),
     "spotMetaAndAssetCtxs": lambda ask: [
         listing.spot_meta(ask.world.market),
@@ -83,7 +83,7 @@ MARKET_ANSWERS: dict[str, Answer] = {
     "recentTrades": _recent_trades,
     "candleSnapshot": _candles,
     "fundingHistory": _funding_history,
-    "exchangeStatus": lambda ask: {"time": ask.world.now_ms, "specialStatuses": None},
+    "exchangeStatus": lambda ask: {"time": ask.world.now_ms, "specialStatuses": ask.world.notice or None},
     "userFees": _fees,
     "vaultDetails": lambda _: None,
     "settledOutcome": lambda _: None,
@@ -95,7 +95,7 @@ def parse(body: bytes) -> tuple[str, Mapping[str, Any]]:
     """The type and the fields of a request; raises Unprocessable for what is no known request."""
     try:
         request = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unprocessable from error
     return request_type(request), request
 

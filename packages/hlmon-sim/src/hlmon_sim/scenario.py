@@ -34,7 +34,8 @@ class Scenario:
 
     `rate`: fills per second over all accounts (0: only what a script does). `trades_rate`: trades per second between
     outsiders. `speed`: exchange seconds per second for prices, funding and TWAPs. `history`: fills that each account
-    has already made when the server starts, spread over `history_ms`.
+    has already made when the server starts, spread over `history_ms`. `skew_seconds`: how far the exchange's clock is
+    ahead of this machine's.
     """
 
     seed: int = 1
@@ -44,6 +45,7 @@ class Scenario:
     speed: float = 60.0
     history: int = 0
     history_ms: int = DAY_MS
+    skew_seconds: float = 0.0
     limits: Limits = field(default_factory=Limits)
 
 

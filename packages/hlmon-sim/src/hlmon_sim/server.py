@@ -23,6 +23,7 @@ from hlmon_sim.truth import Truth
 from hlmon_sim.world import World
 
 JSON = "application/json"
+LONGEST_STEP_MS = 5_000
 
 
 def system_clock() -> int:
@@ -73,9 +74,11 @@ class SimServer:
         self.faults = Faults(self.hub, self.scenario.seed, plan)
 
     def _new_world(self, truth: Path | None) -> World:
-        scenario, now_ms = self.scenario, self.clock()
+        scenario = self.scenario
+        now_ms = self.clock() + int(scenario.skew_seconds * 1000)
         past_ms = scenario.history_ms if scenario.history else 0
         world = World(scenario.seed, now_ms - past_ms)
+        world.ahead_ms = int(scenario.skew_seconds * 1000)
         populate(world, scenario.accounts)
         if truth is not None:
             self._stack.enter_context(writer := Truth(truth))
@@ -147,7 +150,10 @@ class SimServer:
 
     async def step(self) -> None:
         """Do everything that is due by the clock's time."""
-        self.traffic.step(self.clock())
+        now_ms = self.clock() + self.world.ahead_ms
+        if now_ms - self.world.now_ms > LONGEST_STEP_MS and not isinstance(self.clock, VirtualClock):
+            self.world.set_time(now_ms)  # its clock jumped: nobody traded meanwhile
+        self.traffic.step(now_ms)
         self.faults.tick()
         self.hub.tick()
         until_ms = self.faults.down_until_ms
@@ -167,18 +173,21 @@ class SimServer:
         if self.faults.down_until_ms is not None:
             _abort(request)
             return web.Response(status=503)
+        if self.faults.foreign is not None:
+            own = self._answer(request.remote or "", body).body
+            return await self.faults.foreign.answer(request, own if isinstance(own, bytes) else b"")
         if status := self.faults.rest_status:
             storm = "null" if status == 429 else "<html><body><h1>502 Bad Gateway</h1></body></html>"
             return web.Response(status=status, text=storm, content_type=JSON if status == 429 else "text/html")
         return self._answer(request.remote or "", body)
 
     def _answer(self, ip: str, body: bytes) -> web.Response:
-        weight, now_ms = self.hub.guest(ip).weight, self.clock()
+        weight, now_ms = self.hub.guest(ip).weight, self.world.now_ms
         try:
             kind, asked = rest_market.parse(body)
             if not weight.take(now_ms, base_weight(kind)):
                 return web.Response(status=429, text="null", content_type=JSON)
-            data = rest_market.answer(self.world, self.scenario.limits, asked)
+            data = self.hub.answer(kind, asked)
         except Unprocessable:
             return web.Response(status=422, text=UNPROCESSABLE)
         weight.charge(now_ms, row_weight(kind, len(data) if isinstance(data, list) else 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from hlmon_sim.account import Account, Balance, Position
-from hlmon_sim.market import DEXES, Market
+from hlmon_sim.market import Market
 from hlmon_sim.numbers import ZERO, cut, text
 from hlmon_sim.orders import Order, brief
 from hlmon_sim.records import Json
@@ -84,7 +84,7 @@ def _position(account: Account, position: Position, market: Market) -> Json:
 
 def all_dexes(account: Account | None, market: Market, now_ms: int) -> list[list[object]]:
     """Pairs of dex and state."""
-    return [[dex, clearinghouse(account, dex, market, now_ms)] for dex in DEXES]
+    return [[dex, clearinghouse(account, dex, market, now_ms)] for dex in market.dexes]
 
 
 def spot(account: Account | None, market: Market) -> Json:
@@ -95,7 +95,12 @@ def spot(account: Account | None, market: Market) -> Json:
         apart = sum((position.isolated_cash for position in account.positions.values()), ZERO)
         cross = (position for position in account.positions.values() if not position.isolated)
         margin = apart + sum((position.margin_used(market) for position in cross), ZERO)
-    state: Json = {"balances": [_balance(balance, apart, margin) for balance in balances]}
+    mode = account.mode if account else "default"
+    state: Json = {"balances": [_balance(balance, apart, margin, mode) for balance in balances]}
+    if account and account.escrows:
+        state["evmEscrows"] = [
+            {"coin": token, "token": 0, "total": text(total)} for token, total in account.escrows.items()
+        ]
     if account and account.unified:
         needed = sum((position.maintenance(market) for position in account.positions.values()), ZERO)
         total = account.balance("USDC", 0).total + apart
@@ -106,7 +111,7 @@ def spot(account: Account | None, market: Market) -> Json:
     return state
 
 
-def _balance(balance: Balance, apart: Decimal, margin: Decimal) -> Json:
+def _balance(balance: Balance, apart: Decimal, margin: Decimal, mode: str) -> Json:
     outcome = balance.token.startswith("+")
     is_money = balance.token == "USDC"
     return {
@@ -115,6 +120,7 @@ def _balance(balance: Balance, apart: Decimal, margin: Decimal) -> Json:
         "total": text(balance.total + (apart if is_money else ZERO)),
         "hold": text(balance.hold + (margin if is_money else ZERO)),
         "entryNtl": text(balance.cost),
+        **({"spotHold": text(balance.hold)} if mode == "portfolioMargin" else {}),
     }
 
 
@@ -153,7 +159,7 @@ def portfolio(account: Account | None, now_ms: int) -> list[list[object]]:
     return windows
 
 
-def web_data(account: Account | None, address: str, now_ms: int) -> Json:
+def web_data(account: Account | None, address: str, market: Market, now_ms: int) -> Json:
     """webData3: no positions, no orders; useful for the account's mode."""
     user: Json = {
         "agentAddress": None,
@@ -165,7 +171,7 @@ def web_data(account: Account | None, address: str, now_ms: int) -> Json:
     }
     if account and account.mode != "default":
         user["abstraction"] = account.mode
-    return {"userState": user, "perpDexStates": [{"totalVaultEquity": "0.0"} for _ in DEXES]}
+    return {"userState": user, "perpDexStates": [{"totalVaultEquity": "0.0"} for _ in market.dexes]}
 
 
 def asset_data(account: Account | None, address: str, coin: str, market: Market) -> Json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hlmon_sim.market import DEXES, Market
+from hlmon_sim.market import Market
 from hlmon_sim.records import Json
 from hlmon_sim.render import INTERVALS
 
@@ -77,6 +77,7 @@ class Subscription:
     key: str
     next_ms: int = 0
     last: Any = None
+    silent: bool = False  # nothing of it is sent any more, though the connection lives
 
     @property
     def type(self) -> str:
@@ -126,7 +127,7 @@ def normalise(asked: object, market: Market) -> Subscription:
     if name == "candle":
         form["interval"] = _interval(asked)
     if kind.dex and (name != "allMids" or asked.get("dex") is not None):
-        form["dex"] = _dex(asked)
+        form["dex"] = _dex(asked, market)
     _defaults(name, asked, form)
     if kind.coin and form["coin"] not in market.quotes:
         raise Poisonous
@@ -168,8 +169,8 @@ def _interval(asked: Mapping[str, Any]) -> str:
     return interval
 
 
-def _dex(asked: Mapping[str, Any]) -> str:
+def _dex(asked: Mapping[str, Any], market: Market) -> str:
     dex = asked.get("dex") or ""
-    if dex not in DEXES:
+    if dex not in market.dexes:
         raise InvalidSubscription
     return str(dex)

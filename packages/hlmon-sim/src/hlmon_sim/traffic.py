@@ -106,13 +106,16 @@ class Traffic:
         orders = [order for order in account.orders.values() if not order.is_trigger]
         if orders and self._random.random() < 0.7:
             order = self._random.choice(orders)
-            if self._random.random() < 0.3:
+            if self._delisted(self.world.market.coin(order.coin)) or self._random.random() < 0.3:
                 self.world.cancel(order)
                 return 0
             return len(self.world.fill_order(order))
         coin = self._random.choice(self.world.market.tradable("perp"))
         size = self._size(coin, self._budget(account) / 3) * self._random.choice((1, -1))
         away = Decimal("0.998") if size > 0 else Decimal("1.002")
+        if self._random.random() < 0.2:
+            self.world.place_bracket(account, coin.name, size, self.world.market.price(coin.name) * away)
+            return 0
         self.world.place(account, coin.name, size, self.world.market.price(coin.name) * away, tif="Alo", cloid=True)
         return 0
 

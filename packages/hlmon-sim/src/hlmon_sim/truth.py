@@ -9,19 +9,26 @@ Each line has `what`, `time` (exchange time, ms) and, where it belongs to one, `
 - `close`: a perp position ended: coin, side, size (largest), opened, closed, cause, gross, fees, funding (+ received),
   net, fills, tid (of the closing fill; 0 never).
 - `trade`: as on the wire.
+- `unread`: a row that cannot be read: `stream`, and how it is sent: `row` in frames, `answer` over REST.
+- `rename`: a dex and its coins got another name: `old`, `new`. `fault`: harm began: `kind`.
+
+An order that no history shows is `hidden`. Harmless odd fields are as sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
 from hlmon_sim import render
 from hlmon_sim.numbers import text
 from hlmon_sim.records import (
+    DexRenamed,
+    FaultBegun,
     Fill,
     FundingPayment,
     Json,
@@ -68,6 +75,12 @@ class Truth:
 
 def line(record: Record) -> Json:
     """The record as a line of the truth; empty for what is not kept."""
+    if not record.is_readable:
+        return {"what": "unread", "time": record.time_ms} | _unread(record)
+    if isinstance(record, DexRenamed):
+        return {"what": "rename", "time": record.time_ms, "old": record.old, "new": record.new}
+    if isinstance(record, FaultBegun):
+        return {"what": "fault", "time": record.time_ms, "kind": record.kind}
     if isinstance(record, Trade):
         return {"what": "trade", "time": record.time_ms, "trade": render.trade(record)}
     if isinstance(record, Fill | FundingPayment | LedgerEntry | OrderChange | TwapChange | PositionEnd):
@@ -86,13 +99,29 @@ def _facts(
         case FundingPayment():
             return "funding", {"funding": render.funding(record)}
         case LedgerEntry():
-            return "ledger", {"hash": record.hash, "delta": record.delta}
+            return "ledger", render.ledger(record)
         case OrderChange():
-            return "order", {"status": record.status, "order": record.order}
+            hidden = {"hidden": True} if record.is_hidden else {}
+            return "order", {"status": record.status, "order": record.order} | hidden
         case TwapChange():
             return "twap", {"twapId": record.twap_id, "status": record.status, "state": record.state}
         case PositionEnd():
             return "close", _close(record)
+
+
+def _unread(record: Record) -> Json:
+    stream, draw, draw_answer = _UNREAD[type(record)]
+    account = {"account": record.account} if hasattr(record, "account") else {}
+    return {"stream": stream, "row": draw(record), "answer": draw_answer(record)} | account
+
+
+_UNREAD: dict[type[Record], tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    Fill: ("userFills", render.fill, render.fill),
+    FundingPayment: ("userFundings", render.funding, render.funding_delta),
+    LedgerEntry: ("userNonFundingLedgerUpdates", render.ledger, render.ledger),
+    OrderChange: ("userHistoricalOrders", render.order_change, render.order_change),
+    Trade: ("trades", render.trade, render.trade),
+}
 
 
 def _close(record: PositionEnd) -> Json:

@@ -11,7 +11,7 @@ from hlmon_sim.exchange import LIQUIDATOR
 from hlmon_sim.market import USDC_TOKEN
 from hlmon_sim.numbers import ZERO, cut, sign, text
 from hlmon_sim.orders import Twap
-from hlmon_sim.records import NO_HASH, Fill, Json, LedgerEntry, Liquidation, Side
+from hlmon_sim.records import NO_HASH, DexRenamed, Fill, Json, LedgerEntry, Liquidation, Side
 from hlmon_sim.trading import Party, Terms
 
 HOUR_MS = 3_600_000
@@ -229,6 +229,25 @@ class World(Dealing):
         terms = Terms(market_coin, self.market.price(coin), total, NO_HASH, 0)
         with self.block():
             return self.match(terms, "A", party, Party(self.outsider(), 0), printed=False)
+
+    # what changes of an account or the exchange
+
+    def switch_mode(self, account: Account) -> None:
+        """Classic becomes unified, unified becomes portfolio margin; collateral moves to the spot balances at once."""
+        if account.unified:
+            account.mode = "portfolioMargin"
+        else:
+            account.unify()
+
+    def rename_dex(self, old: str, new: str) -> None:
+        """A dex gets another name: so do its coins, positions and resting orders. Rows of the past keep theirs."""
+        coins = self.market.rename(old, new)
+        for name, coin in coins.items():
+            self.trades[coin.name] = self.trades.pop(name)
+        for account in self.accounts.values():
+            account.rename_dex(old, new, coins)
+        with self.block():
+            self.record(DexRenamed(old=old, new=new, **self.stamp()))
 
     # TWAP
 

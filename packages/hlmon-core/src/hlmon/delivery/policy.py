@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from hlmon.events import Event, Quarantined, encode
+from hlmon.events.base import LATEST_TIME_MS
 
 Backoff = Callable[[int, float | None], float]
 """(failed attempts before this one, the wait that the other side asked for) -> seconds to wait."""
 
 LONGEST_WAIT_S: Final = 60.0
 LONGEST_ASKED_WAIT_S: Final = 3600.0
-_LONGEST_PAYLOAD: Final = 16_384
+_LONGEST_PAYLOAD: Final = 65_536  # bytes
 _LONGEST_REASON: Final = 500
 
 _T = TypeVar("_T")
@@ -48,13 +49,38 @@ def settle(batch: Sequence[_T], accepts: Callable[[Sequence[_T]], bool]) -> Iter
 
 
 def quarantined(event: Event, origin: str, reason: str) -> Quarantined:
-    """The record that `origin` refused this event; the same for the same event, so it is kept once."""
-    body = encode(event)
+    """The record that `origin` refused this event; the same for the same event, so it is kept once.
+
+    Whatever is wrong with the event, the record can be stored: what cannot be encoded is kept as Python shows it, and a
+    time that is none becomes 0.
+    """
+    payload = _text_of(event)
+    time_ms = event.time_ms if type(event.time_ms) is int and 0 <= event.time_ms < LATEST_TIME_MS else 0
     return Quarantined(
-        account=event.account,
-        time_ms=event.time_ms,
+        account=_storable(str(event.account)),
+        time_ms=time_ms,
         origin=origin,
-        reason=reason[:_LONGEST_REASON],
-        digest=hashlib.sha256(body).hexdigest(),
-        payload=body.decode()[:_LONGEST_PAYLOAD],
+        reason=_storable(reason)[:_LONGEST_REASON],
+        digest=hashlib.sha256(payload.encode()).hexdigest(),
+        payload=payload.encode()[:_LONGEST_PAYLOAD].decode(errors="ignore"),
+        unit="event",
     )
+
+
+def _text_of(event: Event) -> str:
+    try:
+        return encode(event).decode()
+    except Exception:  # noqa: BLE001 - a plugin's event may hold anything
+        return _storable(_shown(event))
+
+
+def _shown(event: Event) -> str:
+    try:
+        return repr(event)
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"an event of kind {event.kind} that cannot be shown: {type(error).__name__}"
+
+
+def _storable(text: str) -> str:
+    """Text as UTF-8 can have it: half of a surrogate pair is written as an escape."""
+    return text.encode(errors="backslashreplace").decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -13,6 +13,16 @@ Side = Literal["buy", "sell"]
 PositionSide = Literal["long", "short"]
 
 ZERO = Decimal(0)
+
+RESTING: Final = frozenset({"open", "triggered", "waiting", "accepted", "waitingForFill", "waitingForTrigger"})
+"""Statuses of orders that have not ended. `waiting` is hlmon's word for the child of an order that rests itself."""
+
+UNKNOWN_END: Final = "unknown"
+"""hlmon's status of an order that the exchange lists no more, while nothing tells how it ended."""
+
+_KNOWN_END = 2**50
+"""Above every version made from a time; both together stay below 2^53, which JSON numbers and stores keep exactly."""
+_BEFORE_OPEN = frozenset({"waiting", "accepted", "waitingForFill", "waitingForTrigger"})
 
 
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -110,7 +120,11 @@ class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
 
 
 class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):
-    """An order's latest known status; `time_ms` is the time of that status. `size` is the original size."""
+    """An order's latest known status; `time_ms` is the time of that status. `size` is the original size.
+
+    Two words for `status` are hlmon's: `waiting`, the child of an order that rests, and `unknown`, an order that is
+    gone from the list of open orders while nothing tells how it ended.
+    """
 
     kind: ClassVar[str] = "order"
 
@@ -136,9 +150,21 @@ class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):
         return str(self.order_id)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the exchange said how it ended; a word that nobody knows is no end."""
+        status = self.status.lower()
+        return status in {"filled", "rejected", "canceled"} or status.endswith(("rejected", "canceled", "cancel"))
+
+    @property
     def version(self) -> int:
-        """Status time; in one millisecond an ended order is newer than a triggered one, and that than an open one."""
-        return self.time_ms * 4 + {"open": 0, "triggered": 1}.get(self.status, 2)
+        """A known end is newer than everything else; before that the status time, and in one millisecond what follows.
+
+        An order waits, is open, is triggered, ends, in this order.
+        """
+        if self.has_ended:
+            return _KNOWN_END + self.time_ms * 4 + 2
+        rank = -1 if self.status in _BEFORE_OPEN else {"open": 0, "triggered": 1}.get(self.status, 2)
+        return self.time_ms * 4 + rank
 
 
 class Position(State, frozen=True, kw_only=True, gc=False, tag="position"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
 Name = tuple[str, str, str]
+LATEST_TIME_MS: Final = 4_102_444_800_000
+"""The year 2100: what is later is no time of an event."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):

@@ -1,23 +1,24 @@
-"""Rows of funding, ledger, orders and states to events."""
+"""Rows of funding and states to events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
+from typing import Any
 
+from hlmon.errors import WireError
 from hlmon.events import (
     AccountState,
     Balance,
     DexState,
     Funding,
-    Order,
     PositionReading,
     SpotState,
 )
 from hlmon.hyperliquid import wire
-from hlmon.hyperliquid.decode_fills import SIDES
+from hlmon.hyperliquid.decode_json import reader
 
-_STILL_OPEN = frozenset({"open", "filled", "triggered"})
+_read_escrow = reader(wire.Escrow)
 
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
@@ -27,61 +28,44 @@ def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
     )
 
 
-def orders_from(account: str, rows: Iterable[wire.OrderStatus]) -> list[Order]:
-    """Orders and their children, oldest status first; in one millisecond what ended comes last."""
-    orders = [
-        _order(account, order, status, row.status_timestamp)
-        for row in rows
-        for order, status in _family(row.order, row.status)
-    ]
-    return sorted(orders, key=lambda order: order.version)
+def account_state_from(
+    account: str,
+    dexes: Sequence[tuple[str, wire.MarginState]],
+    clock_ms: int,
+    latest_ms: int = wire.LATEST_MS,
+    incomplete: Collection[str] = (),
+) -> AccountState:
+    """The states of the given dexes; one without a time, or later than `latest_ms`, is of `clock_ms`.
 
-
-def account_state_from(account: str, dexes: Sequence[tuple[str, wire.MarginState]], clock_ms: int) -> AccountState:
-    """The states of the given dexes; a state without a time is of `clock_ms`."""
-    times = [state.time for _, state in dexes if state.time is not None]
+    `incomplete` are the dexes of which a position could not be read.
+    """
+    times = [state.time for _, state in dexes if state.time is not None and state.time <= latest_ms]
     return AccountState(
         account=account,
         time_ms=max(times, default=clock_ms),
-        dexes=tuple(_dex_state(dex, state) for dex, state in dexes),
+        dexes=tuple(_dex_state(dex, state, dex not in incomplete) for dex, state in dexes),
     )
 
 
-def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int) -> SpotState:
+def sent_time(dexes: Sequence[tuple[str, wire.MarginState]]) -> int | None:
+    """The time that the states of an account give themselves."""
+    return max((state.time for _, state in dexes if state.time is not None), default=None)
+
+
+def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, complete: bool = True) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
-    return SpotState(account=account, time_ms=clock_ms, balances=tuple(_balance(balance) for balance in row.balances))
-
-
-def _family(order: wire.Order, status: str) -> Iterator[tuple[wire.Order, str]]:
-    """The order and its children: they end with their parent unless it was executed, then they have just begun."""
-    yield order, status
-    for child in order.children or ():
-        yield from _family(child, "open" if status in _STILL_OPEN else status)
-
-
-def _order(account: str, row: wire.Order, status: str, time_ms: int) -> Order:
-    return Order(
+    escrows, all_read = _escrows(row.evm_escrows)
+    return SpotState(
         account=account,
-        time_ms=time_ms,
-        order_id=row.oid,
-        coin=row.coin,
-        side=SIDES[row.side],
-        size=row.sz if row.orig_sz is None else row.orig_sz,
-        remaining=row.sz,
-        price=row.limit_px,
-        status=status,
-        created_ms=row.timestamp,
-        order_type=row.order_type or "",
-        tif=row.tif,
-        reduce_only=row.reduce_only or False,
-        trigger_price=row.trigger_px if row.is_trigger else None,
-        trigger_condition=(row.trigger_condition or "") if row.is_trigger else "",
-        is_position_tpsl=row.is_position_tpsl,
-        cloid=row.cloid,
+        time_ms=clock_ms,
+        balances=tuple(_balance(balance) for balance in row.balances),
+        complete=complete and all_read,
+        escrows=escrows,
+        portfolio_margin=row.portfolio_margin_enabled is True,
     )
 
 
-def _dex_state(dex: str, row: wire.MarginState) -> DexState:
+def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
     total = row.margin_summary
     return DexState(
         dex=dex,
@@ -92,6 +76,7 @@ def _dex_state(dex: str, row: wire.MarginState) -> DexState:
         cross_maintenance_margin=row.cross_maintenance_margin_used,
         withdrawable=row.withdrawable,
         positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions),
+        complete=complete,
     )
 
 
@@ -111,6 +96,17 @@ def _position(row: wire.Position) -> PositionReading:
     )
 
 
+def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
+    """All escrows, or none and False if one of them cannot be read."""
+    if rows is None:
+        return (), True
+    try:
+        escrows = [_read_escrow(row) for row in rows]
+    except (WireError, TypeError):
+        return (), False
+    return tuple(Balance(coin=escrow.coin, total=escrow.total) for escrow in escrows), True
+
+
 def _balance(row: wire.SpotBalance) -> Balance:
     return Balance(
         coin=row.coin,
@@ -118,4 +114,5 @@ def _balance(row: wire.SpotBalance) -> Balance:
         hold=row.hold,
         entry_notional=row.entry_ntl,
         borrowed=Decimal(0) if row.borrowed is None else row.borrowed,
+        spot_hold=row.spot_hold,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Final
 
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 
 EARLIEST_MS: Final = 1_640_995_200_000  # 2022: the exchange is younger
-FAR_MS: Final = 4_102_444_800_000  # 2100: what is later is no time at all
+FAR_MS: Final = LATEST_TIME_MS
 AHEAD_MS: Final = 300_000  # how far a row may be ahead of this clock
 AGREES_MS: Final = 5_000  # blocks take less than 0.1 s, a frame's way less than a second: the rest is patience
 FIRST_SAMPLES: Final = 2

@@ -11,9 +11,11 @@ from hlmon.hyperliquid.wire import (
     Funding,
     LedgerUpdate,
     MarginState,
+    Order,
     OrderStatus,
     SpotBalances,
     Trade,
+    TwapChange,
     TwapSliceFill,
 )
 
@@ -53,6 +55,19 @@ class OrderHistoryData(Data):
     """Orders and what became of them."""
 
     order_history: list[OrderStatus]
+
+
+class OpenOrdersData(Data):
+    """Every order that rests on one dex, newest first; children are inside of their parents."""
+
+    orders: list[Order]
+    dex: str | None = None
+
+
+class TwapHistoryData(Data):
+    """TWAP orders and what became of them."""
+
+    history: list[TwapChange]
 
 
 class AllDexsStateData(Data):
@@ -115,6 +130,18 @@ class OrderHistoryFrame(WireFrame, tag="userHistoricalOrders"):
     data: OrderHistoryData
 
 
+class OpenOrdersFrame(WireFrame, tag="openOrders"):
+    """Open orders of an account on one dex."""
+
+    data: OpenOrdersData
+
+
+class TwapHistoryFrame(WireFrame, tag="userTwapHistory"):
+    """TWAP orders of an account."""
+
+    data: TwapHistoryData
+
+
 class AllDexsStateFrame(WireFrame, tag="allDexsClearinghouseState"):
     """Perp state of an account."""
 
@@ -161,6 +188,8 @@ AnyFrame = (
     | FundingsFrame
     | LedgerUpdatesFrame
     | OrderHistoryFrame
+    | OpenOrdersFrame
+    | TwapHistoryFrame
     | AllDexsStateFrame
     | DexStateFrame
     | SpotStateFrame
@@ -175,3 +204,4 @@ class Envelope(msgspec.Struct):
     """What every frame but the greeting has."""
 
     channel: str
+    data: msgspec.Raw = msgspec.Raw(b"null")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from hlmon.contract import Deriver
+from hlmon.delivery.policy import quarantined, settle
 from hlmon.errors import JournalError
-from hlmon.events import STORED, Alert, Event, Reading, State, decode, encode
+from hlmon.events import STORED, Alert, Event, Quarantined, Reading, State, decode, encode
 from hlmon.ingest.admission import Admission
 from hlmon.journal import Journal
 
@@ -29,8 +31,9 @@ class Ingest:
 
     `schedule` is called with a function that writes what is pending, once until that function was called; without it
     the caller sees to `flush`. At `max_pending` events they are written at once. A deriver that raises, or derives what
-    cannot be stored, loses that conclusion and nothing else; `failures` counts by its name. Quarantined frames beyond
-    the first 10,000 of a journal are only counted, in `quarantine_overflow`.
+    cannot be stored, loses that conclusion and nothing else; `failures` counts by its name. An event that cannot be
+    stored is quarantined with the origin "journal", and counted. What is quarantined beyond the first 10,000 of a
+    journal is only counted, in `quarantine_overflow`.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Ingest:
         *,
         schedule: Callable[[Callable[[], None]], None] | None = None,
         max_pending: int = MAX_PENDING,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failures: Counter[str] = Counter()
         self.quarantine_overflow = 0
@@ -47,6 +51,9 @@ class Ingest:
         self._derivers = derivers
         self._schedule = schedule
         self._max_pending = max_pending
+        self._now = now
+        self.waiting_since: float | None = None  # by `now`: since when something waits to be committed
+        self.committed_at: float | None = None
         self._admission = Admission(journal)
         self._admits: dict[str, Callable[[Any], bool]] = {
             kind: self._admission.state if issubclass(cls, State) else self._admission.fact
@@ -71,10 +78,17 @@ class Ingest:
         news, pending = 0, self._admission.pending
         try:
             for event in events:
-                news += self._take(event, 0)
+                try:
+                    news += self._take(event, 0)
+                except JournalError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one event that makes no sense costs that event
+                    self._take(self._set_aside(event, error), 0)
                 if len(pending) >= self._max_pending:
                     self.flush()
         finally:
+            if pending and self.waiting_since is None:
+                self.waiting_since = self._now()
             if pending and not self._scheduled and self._schedule is not None:
                 self._scheduled = True
                 self._schedule(self._flush_as_scheduled)
@@ -90,11 +104,24 @@ class Ingest:
         events = list(self._admission.pending.values())
         if not events and not final:
             return
+        try:
+            self._commit(events, final)
+        except JournalError:
+            raise
+        except Exception as error:
+            _LOG.exception("what came in could not be written")
+            raise JournalError(
+                f"journal {self._journal.path}: what came in could not be written ({type(error).__name__}: {error}); "
+                "this is a fault of the program, please report it"
+            ) from error
+
+    def _commit(self, events: list[Event], final: bool) -> None:
         due = self._saves.are_due(events) or final
         memories = self._dump_memories() if due else {}
         self._append(events, memories)
         self._admission.flushed()
         self._saves.done(events, saved=due)
+        self.waiting_since, self.committed_at = None, self._now()
 
     def rebuild(self) -> None:
         """Give the derivers their memories back: as last saved, then the stored events after that. Call it first.
@@ -161,17 +188,29 @@ class Ingest:
     def _append(self, events: list[Event], memories: dict[str, bytes]) -> None:
         try:
             self._journal.append(events, memories)
-        except (TypeError, ValueError, OverflowError):
-            self._journal.append([event for event in events if self._is_writable(event)], memories)
+        except JournalError:
+            raise
+        except Exception:  # noqa: BLE001 - an event from a plugin may raise anything
+            for _ in settle(events, self._is_stored):
+                pass
+            self._journal.append([], memories)
 
-    def _is_writable(self, event: Event) -> bool:
+    def _is_stored(self, events: Sequence[Event]) -> bool:
+        """Store a part of what could not be stored together; one that cannot be stored alone is set aside."""
         try:
-            encode(event)
-            event.time_ms.to_bytes(8, "big", signed=True)
-        except (TypeError, ValueError, OverflowError) as error:
-            self._fail(f"kind {event.kind}", error)
+            self._journal.append(events)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            if len(events) == 1:
+                self._journal.append([self._set_aside(events[0], error)])
             return False
         return True
+
+    def _set_aside(self, event: Event, error: Exception) -> Quarantined:
+        """Count an event that cannot be stored; its record takes its place."""
+        self._fail(f"kind {event.kind}", error)
+        return quarantined(event, "journal", f"it cannot be stored: {type(error).__name__}: {error}")
 
     def _dump_memories(self) -> dict[str, bytes]:
         memories = {}

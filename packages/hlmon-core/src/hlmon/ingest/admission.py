@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from hlmon.events import Event, Name, State
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
 
 RECENT_NAMES: Final = 5_000
@@ -31,8 +33,10 @@ class Admission:
         self._recent_states = _Recent(RECENT_NAMES)
 
     def fact(self, fact: Event) -> bool:
-        """Whether this fact is news; if so it is pending now."""
+        """Whether this fact is news; if so it is pending now. Raises ValueError if its time is none."""
         time_ms = fact.time_ms
+        if not 0 <= time_ms < LATEST_TIME_MS:
+            raise ValueError(f"{time_ms} is no time")
         moment = self._moments.get((fact.kind, fact.account))
         if moment is None:
             if time_ms > self._stored_to_ms:
@@ -48,7 +52,12 @@ class Admission:
         return True
 
     def state(self, state: State) -> bool:
-        """Whether this state is newer than what is known of its name; if so it is pending now, in place of that."""
+        """Whether this state is newer than what is known of its name; if so it is pending now, in place of that.
+
+        Raises ValueError if its time is none: nothing could ever replace it.
+        """
+        if not 0 <= state.time_ms < LATEST_TIME_MS:
+            raise ValueError(f"{state.time_ms} is no time")
         name, version = state.name, state.version
         known = self._pending_states.get(name)
         if known is None:
@@ -78,7 +87,8 @@ class Admission:
         # Most facts never meet one that is not later than they are: names are made when the first such comes.
         while self._named_facts < self._facts:
             self._named_facts += 1
-            self._pending_names.add(self.pending[self._named_facts].name)
+            with suppress(Exception):  # one that has no name cannot be stored, and is no fault of this fact
+                self._pending_names.add(self.pending[self._named_facts].name)
         name = fact.name
         if name in self._pending_names or self._recent_facts.get(name) is not None:
             return True
@@ -102,7 +112,9 @@ class _Moment:
         """Whether the key of an event of this time was seen; now it was."""
         keys = self.keys
         if keys is None:
-            keys = self.keys = {self.first.key}
+            keys = self.keys = set()
+            with suppress(Exception):  # as above
+                keys.add(self.first.key)
         key = event.key
         if key in keys:
             return True

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from operator import itemgetter
 from pathlib import Path
@@ -20,17 +21,20 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from hlmon.events import STORED, Event, Fact, Name
+from hlmon.events.account import RESTING
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
-from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, decoded, version_in, without_old_states
+from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
 
 NEWEST_STEP_MS: Final = 60_000
 PRUNE_ROWS: Final = 5_000
 PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issubclass(cls, Fact)] + ["cvd"])
 """What a retention period applies to, together with orders that have ended."""
 
+_RESTING = json.dumps(sorted(RESTING))
 _ENCODER = msgspec.json.Encoder()
 _time_ms = itemgetter(4)  # of a row
+_Row = tuple[int, str, str, str, int, str]
 _NO_MEMORIES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 _INSERT = (
@@ -47,7 +51,8 @@ _LAST_SEQ = """max(
 # Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
 # an older one belongs to a deriver that is no longer used). No notifier has still to tell it.
 _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
-    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order' AND json_extract(body, '$.status') <> 'open'))
+    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order'
+        AND json_extract(body, '$.status') NOT IN (SELECT value FROM json_each(?7))))
     AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories)
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
@@ -116,7 +121,7 @@ class Journal:
 
         A fact whose name is stored changes nothing, nor does a state whose version is not larger than the stored one;
         of several states of one name only the newest is written. Returns how many rows are new or replaced another.
-        An event that cannot be encoded raises TypeError, ValueError or OverflowError. On any error nothing is stored.
+        An event that cannot be stored raises ValueError or whatever it raises itself. On any error nothing is stored.
         """
         with self._appending:
             written, last_seq = self._append(events, memories)
@@ -127,19 +132,8 @@ class Journal:
 
     def _append(self, events: Sequence[Event], memories: Mapping[str, bytes]) -> tuple[int, int]:
         with self._file.transaction() as connection:
-            events, superseded = without_old_states(connection, events)
-            # All at once: half the time of encoding one by one. A line of JSON holds no line break.
-            bodies = _ENCODER.encode_lines(events).decode().split("\n")
-            rows = [
-                (seq, event.kind, event.account, event.key, event.time_ms, body)
-                for seq, event, body in zip(count(self._last_seq + 1), events, bodies, strict=False)
-            ]
-            connection.executemany("DELETE FROM events WHERE seq = ?", superseded)
-            written = connection.executemany(_INSERT, rows).rowcount if rows else 0
-            last_seq = self._last_seq + len(rows)
-            if written < len(rows):  # numbers of rows that fell out stay free, so that the last one is a row's
-                (found,) = connection.execute("SELECT COALESCE(max(seq), 0) FROM events").fetchone()
-                last_seq = max(self._last_seq, found)
+            with _blaming_the_events():
+                written, last_seq, rows = self._insert(connection, events)
             newest_ms = self._raise_newest(connection, rows)
             connection.executemany(
                 "INSERT OR REPLACE INTO memories (name, seq, body) VALUES (?, ?, ?)",
@@ -148,7 +142,25 @@ class Journal:
         self._newest_ms = newest_ms
         return written, last_seq
 
-    def _raise_newest(self, connection: sqlite3.Connection, rows: Sequence[tuple[int, str, str, str, int, str]]) -> int:
+    def _insert(self, connection: sqlite3.Connection, events: Sequence[Event]) -> tuple[int, int, list[_Row]]:
+        events, superseded = without_old_states(connection, events)
+        # All at once: half the time of encoding one by one. A line of JSON holds no line break.
+        lines = _ENCODER.encode_lines(events)
+        if b'NaN"' in lines or b'Infinity"' in lines:
+            check_finite(events)
+        rows = [
+            (seq, event.kind, event.account, event.key, event.time_ms, body)
+            for seq, event, body in zip(count(self._last_seq + 1), events, lines.decode().split("\n"), strict=False)
+        ]
+        connection.executemany("DELETE FROM events WHERE seq = ?", superseded)
+        written = connection.executemany(_INSERT, rows).rowcount if rows else 0
+        last_seq = self._last_seq + len(rows)
+        if written < len(rows):  # numbers of rows that fell out stay free, so that the last one is a row's
+            (found,) = connection.execute("SELECT COALESCE(max(seq), 0) FROM events").fetchone()
+            last_seq = max(self._last_seq, found)
+        return written, last_seq, rows
+
+    def _raise_newest(self, connection: sqlite3.Connection, rows: Sequence[_Row]) -> int:
         newest_ms = max(map(_time_ms, rows), default=self._newest_ms)
         if newest_ms <= self._newest_ms:
             return self._newest_ms
@@ -259,7 +271,7 @@ class Journal:
         names = json.dumps(list(followers))
         passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
         while True:
-            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names))
+            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names, _RESTING))
             with self._file.transaction() as connection:
                 connection.execute(_SAVE_LAST_SEQ)
                 connection.executemany("DELETE FROM events WHERE seq = ?", found)
@@ -276,3 +288,12 @@ class Journal:
 def _of_kind(kind: str) -> str:
     # Only with this condition is the index of the kinds other than fills used.
     return "FROM events WHERE kind = ?1" if kind == "fill" else "FROM events WHERE kind = ?1 AND kind <> 'fill'"
+
+
+@contextmanager
+def _blaming_the_events() -> Iterator[None]:
+    """Inside, what SQLite says of the values that it was given is a ValueError, and not a fault of the file."""
+    try:
+        yield
+    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+        raise ValueError(f"SQLite does not take it: {error}") from error

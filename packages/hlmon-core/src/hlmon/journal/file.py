@@ -42,6 +42,33 @@ def explained(path: Path) -> Iterator[None]:
         raise explain(path, error) from error
 
 
+class _Reader:
+    """One thread's connection for reading. Closed while a statement runs on it, SQLite would use freed memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.connection = _open_reader(path)
+        self._in_use = threading.Lock()
+        self._closed = False
+
+    def read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows; raises JournalError after `close`, and when `close` breaks into a long statement."""
+        with self._in_use, explained(self._path):
+            if self._closed:
+                raise JournalError(f"journal {self._path}: it is closed, so nothing can be read")
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        """From any thread: end the statement that runs, if any, then the connection."""
+        while not self._in_use.acquire(timeout=0.05):
+            self.connection.interrupt()
+        try:
+            self._closed = True
+            self.connection.close()
+        finally:
+            self._in_use.release()
+
+
 class JournalFile:
     """An open journal file. Reading and writing may be done from any thread; `close` ends both."""
 
@@ -52,7 +79,7 @@ class JournalFile:
         self._checkpointer = Checkpointer(path) if writer is not None else None
         self._writing = threading.Lock()
         self._thread = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[_Reader] = []
         self._closed = False
 
     @classmethod
@@ -62,7 +89,7 @@ class JournalFile:
         if read_only:
             file = cls(path, None, None)
             try:
-                check_version(file._reader(), path)
+                check_version(file._reader().connection, path)
             except sqlite3.Error as error:
                 file.close()
                 raise explain(path, error) from error
@@ -101,19 +128,16 @@ class JournalFile:
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement, on the calling thread's own connection, which cannot write."""
-        try:
-            return self._reader().execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise explain(self.path, error) from error
+        return self._reader().read(sql, parameters)
 
-    def _reader(self) -> sqlite3.Connection:
-        reader: sqlite3.Connection | None = getattr(self._thread, "reader", None)
+    def _reader(self) -> _Reader:
+        reader: _Reader | None = getattr(self._thread, "reader", None)
         if reader is None:
-            reader = _open_reader(self.path)
+            reader = _Reader(self.path)
             with self._writing:
-                if self._closed:
-                    reader.close()
                 self._readers.append(reader)
+            if self._closed:
+                reader.close()
             self._thread.reader = reader
         return reader
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
 
 from hlmon.errors import HlmonError
 from hlmon.events import STORED, Event, Name, State, decode
@@ -42,6 +45,23 @@ def without_old_states(
                 del newest[name]
     wanted = [event for event in events if event.kind not in _STATE_KINDS or newest.get(event.name) is event]
     return wanted, superseded
+
+
+def check_finite(events: Iterable[Event]) -> None:
+    """Raise ValueError for the first that has a number which is none: no view, sum or comparison could use it."""
+    for event in events:
+        if not _is_finite(event):
+            raise ValueError(f"an event of kind {event.kind} has a number that is not finite")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    if isinstance(value, msgspec.Struct):
+        return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 def decoded(seq: int, kind: str, body: str) -> Event | None:

@@ -1,7 +1,7 @@
-"""A Telegram message: HTML, up to three messages for a few long alerts, and a file with a caption for what is longer.
+"""A Telegram message: HTML, in as many messages as its length needs, up to ten.
 
-Limits of https://core.telegram.org/bots/api#sendmessage: 4,096 characters, 1,024 in a caption. They count after the
-HTML was read; here its source is counted, which is never shorter.
+The limit of https://core.telegram.org/bots/api#sendmessage is 4,096 characters. It counts after the HTML was read; here
+its source is counted, which is never shorter. What is longer is not sent as a file: a chat may forbid documents.
 """
 
 from __future__ import annotations
@@ -11,35 +11,33 @@ from html import escape
 from typing import Final
 
 from hlmon_notify.render.message import Entry, Message
-from hlmon_notify.render.plain import text_of
-from hlmon_notify.render.text import cut, fitting, lines_of, packed, units, wrapped
+from hlmon_notify.render.text import cut, fitting, lines_of, packed, wrapped
 
 TEXT: Final = 4096
-CAPTION: Final = 1024
-MOST_PARTS: Final = 3
-FILE_NAME: Final = "alerts.txt"
+MOST_PARTS: Final = 10  # a bot may write 20 messages a minute to a group
 _LONGEST_LINE: Final = 600  # escaped at most six times as long
 _LONGEST_TITLE: Final = 250
-_LONGEST_FILE: Final = 4_000_000
 _FEW: Final = 12  # a group up to this size is told with figures and links
 
 
 @dataclass(frozen=True)
 class TelegramMessage:
-    """HTML texts, one a message; or one caption and the text of the file below it. Silent: it rings no phone."""
+    """HTML texts, one a message. Silent: they ring no phone."""
 
     texts: tuple[str, ...]
-    file: str
     silent: bool
 
 
 def telegram_message(message: Message) -> TelegramMessage:
     """The message as Telegram takes it."""
     silent = all(entry.severity == "info" for entry in message.entries)
-    parts = packed(_lines(message), TEXT)
-    if len(parts) <= (MOST_PARTS if len(message.entries) <= _FEW else 1):
-        return TelegramMessage(tuple(parts), "", silent)
-    return TelegramMessage((_caption(message),), text_of(message)[:_LONGEST_FILE], silent)
+    lines = _lines(message)
+    parts = packed(lines, TEXT)
+    if len(parts) > MOST_PARTS:
+        told = sum(map(len, parts[: MOST_PARTS - 1]))
+        last, _ = fitting(lines[told:], TEXT, lambda count: f"… {count} more lines; <code>hlmon explain</code> has all")
+        parts = [*parts[: MOST_PARTS - 1], [last]]
+    return TelegramMessage(tuple("\n".join(part).strip("\n") for part in parts), silent)
 
 
 def _lines(message: Message) -> list[str]:
@@ -87,13 +85,3 @@ def _links(entry: Entry) -> str:
 
 def _short(text: str) -> str:
     return escape(cut(text, _LONGEST_LINE))
-
-
-def _caption(message: Message) -> str:
-    heading = f"<b>{escape(cut(message.heading, _LONGEST_TITLE))}</b>"
-    if len(message.entries) == 1:
-        lines = [_short(line) for line in lines_of(message.entries[0].body)]
-    else:
-        lines = [_short_line(entry) for entry in message.entries]
-    text, _ = fitting(lines, CAPTION - units(heading) - 2, lambda count: f"… and {count} more, in the file above")
-    return f"{heading}\n\n{text}"

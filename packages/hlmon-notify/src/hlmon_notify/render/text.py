@@ -57,12 +57,14 @@ def fitting(blocks: Sequence[str], limit: int, more: Callable[[int], str], separ
     return separator.join([*kept, more(left)]), left
 
 
-def packed(lines: Sequence[str], limit: int) -> list[str]:
-    """The lines in as few parts as possible, split on line ends only; no line may be longer than `limit`."""
-    parts: list[str] = []
+def packed(lines: Sequence[str], limit: int) -> list[list[str]]:
+    """The lines in as few parts as possible; no line may be longer than `limit`."""
+    parts: list[list[str]] = []
+    room = 0
     for line in lines:
-        if parts and units(parts[-1]) + 1 + units(line) <= limit:
-            parts[-1] += "\n" + line
-        else:
-            parts.append(line)
-    return [part.strip("\n") for part in parts]
+        room -= 1 + units(line)
+        if room < 0 or not parts:
+            parts.append([])
+            room = limit - units(line)
+        parts[-1].append(line)
+    return parts
