@@ -25,6 +25,9 @@ class Exchange:
         self.answers_late = False
         self.snapshots: dict[tuple[str, str], list] = {}  # (stream, user) -> rows
         self.replays: dict[str, list] = {}  # coin -> trades
+        self.positions: dict[str, str] = {}  # coin -> signed size, of every account
+        self.balances: dict[str, str] = {}  # token -> total, of every account
+        self.without_snapshot: set[str] = set()  # streams
         self.noise: list = []  # sent before every ack
         self.received: list[dict] = []
         self.sockets: list = []
@@ -73,7 +76,7 @@ class Exchange:
             await self.send(channel, data)
         normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
         await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
-        if message["method"] == "subscribe":
+        if message["method"] == "subscribe" and stream not in self.without_snapshot:
             await self.snapshot(stream, user, coin)
 
     async def snapshot(self, stream, user, coin) -> None:
@@ -94,6 +97,10 @@ class Exchange:
         elif stream == "trades" and coin in self.replays:
             await self.send("trades", self.replays[coin])
 
+    async def show_balances(self, user) -> None:
+        rows = [{"coin": coin, "token": 1, "total": total, "hold": "0.0"} for coin, total in self.balances.items()]
+        await self.send("spotState", {"user": user, "spotState": {"balances": rows}})
+
     async def beat(self, user) -> None:
         money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
         money["accountValue"] = f"{self.cash.get(user, 0)}.0"
@@ -102,7 +109,7 @@ class Exchange:
             "crossMarginSummary": money,
             "crossMaintenanceMarginUsed": "0.0",
             "withdrawable": "0.0",
-            "assetPositions": [],
+            "assetPositions": [position(coin, size) for coin, size in self.positions.items()],
             "time": self.time_ms,
         }
         await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
@@ -122,6 +129,23 @@ class Exchange:
 
     def cut(self) -> None:
         self.sockets[-1].transport.abort()
+
+
+def position(coin: str, size: str) -> dict:
+    numbers = dict.fromkeys(("entryPx", "positionValue", "unrealizedPnl", "returnOnEquity", "marginUsed"), "1.0")
+    paid = dict.fromkeys(("allTime", "sinceOpen", "sinceChange"), "0.0")
+    return {
+        "type": "oneWay",
+        "position": numbers
+        | {
+            "coin": coin,
+            "szi": size,
+            "leverage": {"type": "cross", "value": 5},
+            "liquidationPx": None,
+            "maxLeverage": 50,
+            "cumFunding": paid,
+        },
+    }
 
 
 def fill(time_ms: int, tid: int, **changes) -> dict:

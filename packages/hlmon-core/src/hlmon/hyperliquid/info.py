@@ -68,6 +68,11 @@ class Info:
         self.failing = ""
         self.failing_since = 0.0
 
+    @property
+    def plenty(self) -> bool:
+        """Whether it is idle enough for what may as well be asked later."""
+        return not self.failing and self._budget.plenty
+
     async def ask(self, request: Mapping[str, Any]) -> Any:
         """The answer's JSON. Repeats what fails for a time for ever; raises Permanent for what always will fail."""
         attempt = 0
