@@ -24,6 +24,9 @@ class Exchange:
         self.mute = False  # half open: takes everything, says nothing
         self.answers_late = False
         self.snapshots: dict[tuple[str, str], list] = {}  # (stream, user) -> rows
+        self.dexes = [""]
+        self.open_orders: dict[tuple[str, str], list] = {}  # (user, dex) -> rows
+        self.lists_late = False  # no list of open orders comes by itself
         self.replays: dict[str, list] = {}  # coin -> trades
         self.positions: dict[str, str] = {}  # coin -> signed size, of every account
         self.balances: dict[str, str] = {}  # token -> total, of every account
@@ -77,29 +80,33 @@ class Exchange:
         normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
         await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
         if message["method"] == "subscribe" and stream not in self.without_snapshot:
-            await self.snapshot(stream, user, coin)
+            await self.snapshot(stream, user, coin, wanted.get("dex", ""))
 
-    async def snapshot(self, stream, user, coin) -> None:
+    async def snapshot(self, stream, user, coin, dex="") -> None:
         rows = {
             "userFills": "fills",
             "userTwapSliceFills": "twapSliceFills",
             "userFundings": "fundings",
             "userNonFundingLedgerUpdates": "nonFundingLedgerUpdates",
             "userHistoricalOrders": "orderHistory",
+            "userTwapHistory": "history",
         }
         if stream in rows:
             history = self.snapshots.get((stream, user), [])
             await self.send(stream, {"user": user, rows[stream]: history, "isSnapshot": True})
         elif stream == "allDexsClearinghouseState":
             await self.beat(user)
+        elif stream == "openOrders":
+            if not self.lists_late:
+                await self.list_orders(user, dex)
         elif stream == "spotState":
             await self.spot_state(user)
         elif stream == "trades" and coin in self.replays:
             await self.send("trades", self.replays[coin])
 
-    async def show_balances(self, user) -> None:
-        rows = [{"coin": coin, "token": 1, "total": total, "hold": "0.0"} for coin, total in self.balances.items()]
-        await self.send("spotState", {"user": user, "spotState": {"balances": rows}})
+    async def list_orders(self, user, dex="") -> None:
+        orders = self.open_orders.get((user, dex), [])
+        await self.send("openOrders", {"dex": dex, "user": user, "orders": orders})
 
     async def beat(self, user) -> None:
         money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
@@ -112,11 +119,14 @@ class Exchange:
             "assetPositions": [position(coin, size) for coin, size in self.positions.items()],
             "time": self.time_ms,
         }
-        await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
+        await self.send(
+            "allDexsClearinghouseState", {"user": user, "clearinghouseStates": [[dex, state] for dex in self.dexes]}
+        )
 
     async def spot_state(self, user) -> None:
         usdc = self.usdc.get(user)
         held = [] if usdc is None else [{"coin": "USDC", "token": 0, "total": f"{usdc}.0", "hold": "0.0"}]
+        held += [{"coin": coin, "token": 1, "total": total, "hold": "0.0"} for coin, total in self.balances.items()]
         await self.send("spotState", {"user": user, "spotState": {"balances": held}})
 
     async def fills(self, user, *rows) -> None:

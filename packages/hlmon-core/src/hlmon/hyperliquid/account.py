@@ -6,9 +6,15 @@ import asyncio
 import logging
 from collections import Counter
 
-from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
+import msgspec
+
+from hlmon.derive.figures import dex_of
+from hlmon.events import AccountInfo, AccountState, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
+from hlmon.hyperliquid.dexes import Dexes
 from hlmon.hyperliquid.frames import Events
+from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
+from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.reconcile import Reconciler, Reread
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
@@ -27,13 +33,15 @@ STREAMS = (
     "userNonFundingLedgerUpdates",
     "userHistoricalOrders",
     "spotState",
+    "userTwapHistory",
 )
-"""In the order of subscribing: what is held while history is read comes first."""
+"""In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
 
 STATES = frozenset({HEARTBEAT, "spotState"})
 
 SNAPSHOT_SECONDS = 30.0  # it comes with the ack
 LONGEST_SNAPSHOT_SECONDS = 600.0
+_LISTING = frozenset({HEARTBEAT, "userHistoricalOrders"})
 DAY_MS = 86_400_000
 
 _log = logging.getLogger(__name__)
@@ -47,6 +55,7 @@ class Account:
         self.label = label
         self.role: Role = "unknown"
         self.modes = ModeWatch()
+        self._dexes = Dexes()
         self.master = ""
         self.warning = ""  # about the address itself
         self.refusal = ""  # why the exchange does not let it be watched
@@ -58,6 +67,7 @@ class Account:
         self.holds_tokens = False
         self._unanswered: dict[str, float] = {}  # streams that have sent nothing since they were asked for, and when
         self._renewals: Counter[str] = Counter()  # for that reason
+        self.listings = Listings()
         self.recovery: Recovery | None = None
         self._history = History()
         self.reconciler = Reconciler(address, self._history)
@@ -70,9 +80,18 @@ class Account:
         return self.role not in {"agent", "missing"}
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """What there is to subscribe to, in this order; a stream of one dex is `TYPE:DEX`."""
+        return STREAMS + self.listings.streams
+
+    @property
     def watched(self) -> bool:
         """Whether every stream is in place."""
-        return len(self.acked) == len(STREAMS)
+        return self.acked.issuperset(self.streams)
+
+    def wants(self, stream: str) -> bool:
+        """Whether this stream is one of its own and not in place."""
+        return stream not in self.acked and stream in self.streams
 
     @property
     def is_live(self) -> bool:
@@ -90,7 +109,8 @@ class Account:
 
     def expect(self, stream: str, now: float) -> None:
         """A stream is asked for; its snapshot, or its first state, should come at once."""
-        self._unanswered[stream] = now
+        if stream in HISTORY_REQUESTS or stream in STATES:
+            self._unanswered[stream] = now
 
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
@@ -98,6 +118,7 @@ class Account:
             del self._unanswered[frame.stream]
             self._renewals.pop(frame.stream, None)
         if frame.stream == HEARTBEAT:
+            frame = self._with_ended_dexes(frame)
             self._beat(frame.newest_ms or 0, around.clock.now())
         elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
@@ -106,18 +127,24 @@ class Account:
                 if isinstance(state, SpotState)
                 for balance in state.balances
             )
+        if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
+            self.listings.take(frame.events, around.clock.now())
+        if frame.stream in STATES:
+            self.reconciler.compare(frame.events, around.clock.now(), is_live=self.recovery is None)
         if self.recovery is not None:
             self.recovery.take(frame)
             return
         around.ingest(frame.events)
         if frame.unread:
             around.ingest(frame.unread)
-        if frame.stream in STATES:
-            self.reconciler.compare(frame.events, around.clock.now())
-        elif frame.events:
+        if frame.events and frame.stream in HISTORY_REQUESTS:
             self.reconciler.take(frame.events, around.clock.now())
-            if frame.stream in HISTORY_REQUESTS:
-                self.reconciler.arrived(frame.stream, frame.newest_ms or 0, len(frame.events))
+            self.reconciler.arrived(frame.stream, frame.newest_ms or 0, len(frame.events))
+
+    def _with_ended_dexes(self, frame: Events) -> Events:
+        state = frame.events[0] if frame.events else None
+        ended = self._dexes.close(state) if isinstance(state, AccountState) else state
+        return frame if ended is state or ended is None else msgspec.structs.replace(frame, events=(ended,))
 
     def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """A subscription begins: from now on its events wait for those before them."""
@@ -164,6 +191,7 @@ class Account:
         checkpoints = self.checkpoints()
         self.acked.clear()
         self._unanswered.clear()
+        self.listings.lost()
         self.recovery, self._task, self._reading = None, None, None
         return checkpoints
 
@@ -179,6 +207,7 @@ class Account:
                 # Not the mode: it may have changed meanwhile, and older versions took an unknown one for classic.
                 self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
+        self._dexes.expect(dex_of(coin) for account, coin in stored.open_coins if account == self.address)
         for point in stored.checkpoints:
             if point.account == self.address:
                 self._history.complete_ms[point.stream] = point.time_ms

@@ -80,10 +80,10 @@ class Reconciler:
         self._rows[stream] = self._rows.get(stream, 0) + rows
         self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
 
-    def compare(self, states: Iterable[Event], now: float) -> None:
-        """What the exchange shows now."""
+    def compare(self, states: Iterable[Event], now: float, *, is_live: bool) -> None:
+        """What the exchange shows now; positions are compared once what was missed is read back."""
         for state in states:
-            if isinstance(state, AccountState):
+            if isinstance(state, AccountState) and is_live:
                 self._books.compare(state, now)
                 self._hours.compare(state)
             elif isinstance(state, SpotState):
