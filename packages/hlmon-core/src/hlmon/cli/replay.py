@@ -89,7 +89,7 @@ def _print(tally: Tally, new: int) -> None:
     rows += [(f"events of kind {kind}", number) for kind, number in sorted(tally.read.items())]
     rows += [(f"frames ignored: {channel}", number) for channel, number in sorted(tally.ignored.items())]
     rows += [("frames of other accounts", tally.others)] if tally.others else []
-    rows += [("lines not understood: table quarantine", tally.quarantined)] if tally.quarantined else []
+    rows += [("not understood: hlmon quarantine", tally.quarantined)] if tally.quarantined else []
     table = make_table("Read", "Number", right=("Number",))
     for name, number in rows:
         table.add_row(name, f"{number:,}")
