@@ -19,11 +19,14 @@ class Exchange:
         self.time_ms = START_MS
         self.user_cap = 15
         self.poison: set[str] = set()
-        self.refusals: dict[str, str] = {}  # stream -> text
+        self.refusals: dict[str, str] = {}  # stream, or STREAM:DEX -> text
         self.unanswered: set[str] = set()  # streams
         self.mute = False  # half open: takes everything, says nothing
         self.answers_late = False
         self.snapshots: dict[tuple[str, str], list] = {}  # (stream, user) -> rows
+        self.dexes = [""]
+        self.open_orders: dict[tuple[str, str], list] = {}  # (user, dex) -> rows
+        self.lists_late = False  # no list of open orders comes by itself
         self.replays: dict[str, list] = {}  # coin -> trades
         self.noise: list = []  # sent before every ack
         self.received: list[dict] = []
@@ -61,8 +64,9 @@ class Exchange:
                 return
             if stream in self.unanswered:
                 return
-            if stream in self.refusals:
-                await self.send("error", self.refusals[stream])
+            named = f"{stream}:{wanted['dex']}" if wanted.get("dex") else stream
+            if named in self.refusals:
+                await self.send("error", self.refusals[named])
                 return
             if user and user not in self.users and len(self.users) >= self.user_cap:
                 await self.send("error", f"Cannot track more than {self.user_cap} total users.")
@@ -74,25 +78,33 @@ class Exchange:
         normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
         await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
         if message["method"] == "subscribe":
-            await self.snapshot(stream, user, coin)
+            await self.snapshot(stream, user, coin, wanted.get("dex", ""))
 
-    async def snapshot(self, stream, user, coin) -> None:
+    async def snapshot(self, stream, user, coin, dex="") -> None:
         rows = {
             "userFills": "fills",
             "userTwapSliceFills": "twapSliceFills",
             "userFundings": "fundings",
             "userNonFundingLedgerUpdates": "nonFundingLedgerUpdates",
             "userHistoricalOrders": "orderHistory",
+            "userTwapHistory": "history",
         }
         if stream in rows:
             history = self.snapshots.get((stream, user), [])
             await self.send(stream, {"user": user, rows[stream]: history, "isSnapshot": True})
         elif stream == "allDexsClearinghouseState":
             await self.beat(user)
+        elif stream == "openOrders":
+            if not self.lists_late:
+                await self.list_orders(user, dex)
         elif stream == "spotState":
             await self.spot_state(user)
         elif stream == "trades" and coin in self.replays:
             await self.send("trades", self.replays[coin])
+
+    async def list_orders(self, user, dex="") -> None:
+        orders = self.open_orders.get((user, dex), [])
+        await self.send("openOrders", {"dex": dex, "user": user, "orders": orders})
 
     async def beat(self, user) -> None:
         money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
@@ -105,7 +117,9 @@ class Exchange:
             "assetPositions": [],
             "time": self.time_ms,
         }
-        await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
+        await self.send(
+            "allDexsClearinghouseState", {"user": user, "clearinghouseStates": [[dex, state] for dex in self.dexes]}
+        )
 
     async def spot_state(self, user) -> None:
         usdc = self.usdc.get(user)

@@ -23,6 +23,8 @@ def test_an_account_gets_all_its_streams_on_one_socket(watching, tools):
                 "userNonFundingLedgerUpdates",
                 "userHistoricalOrders",
                 "spotState",
+                "userTwapHistory",
+                "openOrders",
             ]
             assert running.account(tools.alice).status == "watched"
             assert running.feed.status().problems == []
@@ -342,7 +344,7 @@ def test_a_stream_that_was_refused_at_first_is_read_back_with_the_others_when_it
             await running.live_on(40)
             await tools.until(running.all_in_place)
             assert "userTwapSliceFillsByTime" in running.answers.types()
-            assert [m["method"] for m in running.exchange.received].count("unsubscribe") == 7
+            assert [m["method"] for m in running.exchange.received].count("unsubscribe") == 9
 
     asyncio.run(live())
 

@@ -97,19 +97,20 @@ class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An API wallet that may trade for the account until `valid_until_ms`."""
+    """An API wallet that may trade for the account until `valid_until_ms`; None is for ever."""
 
     name: str
     address: str
-    valid_until_ms: int
+    valid_until_ms: int | None
 
 
 class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
-    """All API wallets of an account."""
+    """All API wallets of an account; where `complete` is False one of them could not be read."""
 
     kind: ClassVar[str] = "agents"
 
     agents: tuple[Agent, ...]
+    complete: bool = True
 
 
 class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange_status"):
@@ -121,7 +122,10 @@ class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange
 
 
 class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
-    """What became of a TWAP order at `time_ms`; `status` is the exchange's word, such as finished or error."""
+    """What became of a TWAP order at `time_ms`, to the second; `status` is a word of the exchange, e.g. finished.
+
+    `executed_size` may be behind what the fills of the order say.
+    """
 
     kind: ClassVar[str] = "twap"
 

@@ -104,7 +104,7 @@ def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
         escrows = [_read_escrow(row) for row in rows]
     except (WireError, TypeError):
         return (), False
-    return tuple(Balance(coin=escrow.coin, total=escrow.total) for escrow in escrows), True
+    return tuple(Balance(coin=escrow.coin, total=escrow.total, hold=escrow.total) for escrow in escrows), True
 
 
 def _balance(row: wire.SpotBalance) -> Balance:

@@ -235,7 +235,7 @@ def open_orders_in_parts(account: str, dex: Any, sent: Any, clock_ms: int) -> tu
 def agents_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[Agents, None, list[Odd]]:
     """The readable API wallets, no time, and the others."""
     rows, odd = _list_in_parts(_agent, sent, "agents")
-    return agents_from(account, rows, clock_ms), None, odd
+    return agents_from(account, rows, clock_ms, complete=not odd), None, odd
 
 
 def order_in_answer(account: str, sent: Any) -> list[Event]:

@@ -24,6 +24,7 @@ from hlmon.hyperliquid.exchange_status import StatusPoll
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.market import Markets
+from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.stored import Stored
@@ -95,6 +96,8 @@ class HyperliquidFeed:
                 tasks.create_task(self._questions.settle_modes())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
+                tasks.create_task(self._questions.ask_agents(self._around))
+                tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
                 tasks.create_task(self._save_checkpoints())
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
                 await self._connection.run()

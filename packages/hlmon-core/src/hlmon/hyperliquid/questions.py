@@ -12,6 +12,7 @@ from hlmon.hyperliquid import coins, requests
 from hlmon.hyperliquid.account import DAY_MS, Account
 from hlmon.hyperliquid.account_mode import unknown_word
 from hlmon.hyperliquid.clock import Clock
+from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
 from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
 from hlmon.hyperliquid.info import Info
@@ -20,6 +21,8 @@ from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
 LOOK_SECONDS = 1.0
+AGENTS_PAUSE_SECONDS = 10.0
+AGENTS_SECONDS = 6 * HOUR_SECONDS  # of weight 20 for each account; they last for months
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,15 @@ class Questions:
                     if account.watchable and account.modes.is_due(self._clock.now()):
                         tasks.create_task(self._settle(account))
 
+    async def ask_agents(self, around: Surroundings) -> None:
+        """The API wallets of each account, soon and every few hours."""
+        while True:
+            await self._clock.sleep(AGENTS_PAUSE_SECONDS)  # what is needed to watch at all is asked for first
+            for account in list(self._watch.accounts.values()):
+                if account.watchable:
+                    await self._ask_agents(account, around)
+            await self._clock.sleep(AGENTS_SECONDS)
+
     async def validate_coins(self) -> None:
         """Let those coins be subscribed that exist."""
         markets = self._watch.markets
@@ -90,6 +102,19 @@ class Questions:
                 await self._clock.sleep(self._price_seconds)
             else:
                 around.ingest([Prices(time_ms=around.exchange_ms(), prices=prices)])
+
+    async def _ask_agents(self, account: Account, around: Surroundings) -> None:
+        request = requests.info("extraAgents", user=account.address)
+        try:
+            answer = await self._info.ask(request)
+            if answer is None:  # an account without any, or an answer that was lost: believed the second time
+                await self._clock.sleep(AGENTS_PAUSE_SECONDS)
+                answer = await self._info.ask(request)
+            found = decode_answer("extraAgents", account.address, answer, clock_ms=around.exchange_ms())
+        except (Permanent, WireError) as error:
+            _log.warning("the API wallets of %s are not known: %s", account.address, error)
+            return
+        around.ingest([*found.events, *found.unread])
 
     async def _introduce(self, account: Account) -> None:
         account.modes.asked(self._clock.now())
