@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hlmon.delivery.follower import UNSAVED_SKIPS
 from hlmon.delivery.silences import SilenceFile, silences_path
-from hlmon.events import Alert, decode
+from hlmon.events import Alert, Event, decode
 from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
 from hlmon.routing import (
@@ -152,11 +152,11 @@ class Outbox:
         with self._lock:
             self._table.mark_sent(self.name, seqs, now_ms)
 
-    def mark_refused(self, seq: int, alert: Alert, reason: str) -> None:
+    def mark_refused(self, seq: int, alert: Event, reason: str) -> None:
         """The notifier refused this one for good; with a beginning goes the end that waits."""
         with self._lock:
             self._table.mark_refused(self.name, seq, reason)
-            if alert.state == "firing":
+            if isinstance(alert, Alert) and alert.state == "firing":
                 self._drop_end(seq, condition_of(alert))
 
     def _drop_end(self, seq: int, condition: str) -> None:
