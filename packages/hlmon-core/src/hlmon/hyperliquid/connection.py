@@ -24,6 +24,7 @@ STABLE_SECONDS = 10.0  # a connection that lived so long starts the back-off ane
 CONNECTIONS_PER_MINUTE = 25  # of the exchange's 30
 MESSAGES_PER_MINUTE = 1800  # of the exchange's 2000
 LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+INNER_ERROR = "an error inside hlmon, see the log"
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,13 @@ class Connection:
             await self._connections.spend()
             self._enter("connecting")
             started = self._clock.now()
-            reason = await self._live()
+            try:
+                reason = await self._live()
+            except JournalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the life of the source hangs on this loop
+                _log.error("a connection failed in an unknown way", exc_info=error)
+                reason = INNER_ERROR
             attempt = 0 if self._clock.now() - started >= STABLE_SECONDS else attempt + 1
             self._state.reason = reason
             self._enter("waiting")
@@ -132,6 +139,11 @@ class Connection:
         except ConnectionClosed as error:
             reason = self._reason or str(error)
             unexplained = not self._reason and error.rcvd is None
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one frame does, the next socket may live
+            _log.error("a frame could not be taken", exc_info=error)
+            reason, unexplained = INNER_ERROR, False
         finally:
             self._socket, self._alive = None, now()
             for task in tasks:
@@ -163,7 +175,7 @@ class Connection:
                 return  # the listening side says why
             self._fatal = next((cause for cause in causes if isinstance(cause, JournalError)), None)
             _log.error("the work on a connection failed", exc_info=error)
-            self.drop("an error inside hlmon, see the log")
+            self.drop(INNER_ERROR)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

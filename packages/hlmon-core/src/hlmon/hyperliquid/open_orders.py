@@ -152,9 +152,10 @@ class OpenOrderQuestions:
         self, account: Listed, request: dict[str, Any], around: Surroundings, *, clock_ms: int
     ) -> Sequence[Event]:
         try:
-            answer = await around.info.ask(request)
-            found = decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
-        except (Permanent, WireError) as error:
+            found = await around.info.ask(
+                request, lambda body: decode_answer(request["type"], account.address, body, clock_ms=clock_ms)
+            )
+        except Permanent as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
             return ()
         around.ingest(found.unread)
