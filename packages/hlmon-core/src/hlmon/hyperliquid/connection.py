@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hlmon.errors import JournalError
+from hlmon.hyperliquid.background import causes
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 from hlmon.hyperliquid.requests import PING
@@ -129,7 +130,8 @@ class Connection:
         self._socket, self._last_frame = socket, self._clock.now()
         self._enter("live")
         _log.info("connected to %s", self._url)
-        tasks = [asyncio.ensure_future(self._guarded(work)) for work in (self._opened(), self._keep_alive(socket))]
+        works: tuple[Callable[[], Awaitable[None]], ...] = (self._opened, lambda: self._keep_alive(socket))
+        tasks = [asyncio.ensure_future(self._guarded(work)) for work in works]
         now, receive = self._clock.now, self._receive
         try:
             while True:
@@ -165,22 +167,14 @@ class Connection:
             if self._last_frame < sent:
                 self.drop(f"nothing came within {PONG_SECONDS:.0f} s of a ping")
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """A socket whose other work failed is of no use: drop it rather than listen on in silence."""
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 - none may end in silence
-            causes = list(_causes(error))
-            if all(isinstance(cause, WebSocketException) for cause in causes):
+            found = list(causes(error))
+            if all(isinstance(cause, WebSocketException) for cause in found):
                 return  # the listening side says why
-            self._fatal = next((cause for cause in causes if isinstance(cause, JournalError)), None)
+            self._fatal = next((cause for cause in found if isinstance(cause, JournalError)), None)
             _log.error("the work on a connection failed", exc_info=error)
             self.drop(INNER_ERROR)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    else:
-        yield error

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from hlmon.errors import Permanent, WireError
+from hlmon.errors import Permanent
 from hlmon.events import AccountState, Event, OpenOrders, Order
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.decode import decode_answer

@@ -53,7 +53,7 @@ class Questions:
         await asyncio.gather(*(self._introduce(account) for account in list(self._watch.accounts.values())))
 
     async def refresh(self) -> None:
-        """Every hour: the mode of each account, and whether a missing address has appeared; what nobody told, sooner."""
+        """Every hour: each account's mode, and whether a missing address has appeared; sooner what was refused."""
         while True:
             is_refused = any(account.role == "unknown" for account in self._watch.accounts.values())
             await self._clock.sleep(REFUSED_SECONDS if is_refused else HOUR_SECONDS)
