@@ -40,7 +40,7 @@ def verdicts(truth: t.Truth, journal: Journal, books: dict[str, Any]) -> dict[st
         "gap where nothing is missing": false_gaps(gaps, lost, truth),
         "order": order_differences(truth, stored, gaps),
         "open order": open_order_differences(stored, books, gaps),
-        "position": position_differences(stored, books, gaps),
+        "position": position_differences(truth, stored, books),
         "close": close_differences(truth, stored, missing["fill"], gaps),
         "close that is not complete": life_differences(truth, stored),
         "close with other funding": funding_differences(truth, journal),
@@ -113,17 +113,19 @@ def open_order_differences(stored: dict[str, list[t.Body]], books: dict[str, Any
     ]
 
 
-def position_differences(stored: dict[str, list[t.Body]], books: dict[str, Any], gaps: list[t.Body]) -> list[str]:
+def position_differences(truth: t.Truth, stored: dict[str, list[t.Body]], books: dict[str, Any]) -> list[str]:
+    """Those of a dex that is not there any more end only when it was away for some minutes."""
     held: dict[tuple[str, str], Decimal] = {}
     for body in stored["position"]:
         if body.get("is_open", True):
             sign = 1 if body["side"] == "long" else -1
             held[body["account"], body["coin"]] = sign * Decimal(body["size"])
     true = {key: size for key, size in books["positions"].items() if size}
+    gone = {entry["old"] for entry in truth["rename"]}
     return [
         f"{key} is {held.get(key)}, truly {true.get(key)}"
         for key in held.keys() | true.keys()
-        if held.get(key) != true.get(key)
+        if held.get(key) != true.get(key) and key[1].partition(":")[0] not in gone
     ]
 
 
