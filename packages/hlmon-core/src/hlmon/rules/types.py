@@ -65,7 +65,9 @@ FACTORIES: Final[tuple[DeriverFactory[Any], ...]] = (
     rule_factory("pnl", day.PnlConfig, day.DayPnl, {"fill", "funding", "account"}),
     rule_factory("funding_cost", day.FundingConfig, day.FundingCost, {"funding", "account"}),
     rule_factory("order", fills.OrderConfig, fills.OrderEnded, {"order"}),
-    rule_factory("position_without_stop", positions.StopConfig, positions.WithoutStop, {"account_state", "order"}),
+    rule_factory(
+        "position_without_stop", positions.StopConfig, positions.WithoutStop, {"account_state", "open_orders", "order"}
+    ),
     rule_factory("twap", twap.TwapConfig, twap.TwapEnded, {"twap", "account_state", "account"}),
     rule_factory("transfer", fills.TransferConfig, fills.Transferred, {"ledger"}),
     rule_factory("cvd", market.CvdConfig, market.Flow, {"cvd"}),
