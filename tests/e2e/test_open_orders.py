@@ -74,7 +74,6 @@ def test_a_stop_behind_the_history_protects_and_one_that_was_cancelled_there_doe
     desk.agree()
     assert set(desk.stored()) == {stop.order_id, silver.order_id}
     desk.wait(lambda: desk.monitor.query("SELECT 1 FROM hl_dashboard"), 90, "a snapshot, after account states")
-    print(desk.monitor.bodies("alert"), desk.monitor.query("SELECT seq,kind,time_ms,key FROM events ORDER BY seq")[:14])
     assert desk.told("bare") == []
 
     desk.monitor.kill()
