@@ -242,6 +242,8 @@ CREATE TABLE IF NOT EXISTS ledger (
     UNIQUE (event_key, account_address)
 );
 
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS fee_token TEXT NOT NULL DEFAULT 'USDC';
+
 CREATE TABLE IF NOT EXISTS alerts (
     id BIGSERIAL PRIMARY KEY,
     created_at TIMESTAMPTZ NOT NULL,
