@@ -63,6 +63,8 @@ ALTER TABLE fills
     ADD COLUMN IF NOT EXISTS liquidation_mark_price NUMERIC,
     ADD COLUMN IF NOT EXISTS liquidation_method TEXT,
     ADD COLUMN IF NOT EXISTS self_trade BOOLEAN,
+    ADD COLUMN IF NOT EXISTS ordinal INTEGER,
+    ADD COLUMN IF NOT EXISTS extra JSONB,
     ADD COLUMN IF NOT EXISTS created_at_ms BIGINT
         GENERATED ALWAYS AS ((EXTRACT(EPOCH FROM created_at AT TIME ZONE 'UTC') * 1000)::BIGINT) STORED;
 
@@ -223,6 +225,7 @@ CREATE TABLE IF NOT EXISTS fundings (
     rate NUMERIC NOT NULL,
     UNIQUE (event_key, account_address)
 );
+ALTER TABLE fundings ADD COLUMN IF NOT EXISTS variant TEXT;
 
 CREATE TABLE IF NOT EXISTS ledger (
     id BIGSERIAL PRIMARY KEY,
@@ -241,6 +244,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     details JSONB NOT NULL,
     UNIQUE (event_key, account_address)
 );
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS ordinal INTEGER;
 
 ALTER TABLE ledger ADD COLUMN IF NOT EXISTS fee_token TEXT NOT NULL DEFAULT 'USDC';
 
