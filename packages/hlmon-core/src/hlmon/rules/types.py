@@ -10,7 +10,20 @@ from hlmon.config import address_problem
 from hlmon.contract import DeriverFactory, Settings
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest
-from hlmon.rules import account, closes, day, exchange, expression, fills, margin, market, positions, twap, watching
+from hlmon.rules import (
+    account,
+    closes,
+    day,
+    drawdown,
+    exchange,
+    expression,
+    fills,
+    margin,
+    market,
+    positions,
+    twap,
+    watching,
+)
 from hlmon.rules.config import RuleConfig
 from hlmon.rules.engine import Measure, Rule, names_of
 
@@ -61,8 +74,13 @@ FACTORIES: Final[tuple[DeriverFactory[Any], ...]] = (
     ),
     rule_factory("health", account.HealthConfig, account.SnapshotFigure, {"account"}),
     rule_factory("leverage", account.LeverageConfig, account.SnapshotFigure, {"account"}),
-    rule_factory("drawdown", account.DrawdownConfig, account.Drawdown, {"account", "ledger"}),
-    rule_factory("pnl", day.PnlConfig, day.DayPnl, {"fill", "funding", "account"}),
+    rule_factory(
+        "drawdown",
+        drawdown.DrawdownConfig,
+        drawdown.Drawdown,
+        {"account", "account_state", "ledger", "prices"},
+    ),
+    rule_factory("pnl", day.PnlConfig, day.DayPnl, {"fill", "funding", "account", "prices"}),
     rule_factory("funding_cost", day.FundingConfig, day.FundingCost, {"funding", "account"}),
     rule_factory("order", fills.OrderConfig, fills.OrderEnded, {"order"}),
     rule_factory(
