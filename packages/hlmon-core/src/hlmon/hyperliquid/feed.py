@@ -139,6 +139,8 @@ class HyperliquidFeed:
         now = self._clock.now()
         doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
         problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
+        found = ((a.address, a.reconciler.problem(now)) for a in self._accounts.values())
+        problems += [f"account {address}: {problem}" for address, problem in found if problem]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
