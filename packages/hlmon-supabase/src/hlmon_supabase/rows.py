@@ -197,6 +197,7 @@ def ledger_row(entry: Ledger) -> Row:
         "amount": text(entry.amount),
         "token": entry.token,
         "fee": str(entry.fee),
+        "fee_token": clean(entry.fee_token),
         "counterparty": clean(entry.counterparty),
         "tx_hash": entry.tx_hash,
         "entry_id": entry.entry_id,

@@ -125,7 +125,9 @@ class Funding(Fact, frozen=True, kw_only=True, gc=False, tag="funding"):
 class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
     """A movement of money other than fills and funding. `amount` is + when the account received `token`.
 
-    `entry_id` is the digest of the exchange's entry, since entries may share time and hash; `details` is that entry.
+    It is the effect on what the account owns: 0 between its own pockets (perp dexes, spot, staking, lending), None for
+    an entry whose effect hlmon does not know. The fee is not part of it, and positive when paid. `entry_id` is the
+    digest of the exchange's entry, since entries may share time and hash; `details` is that entry.
     """
 
     kind: ClassVar[str] = "ledger"
@@ -135,6 +137,7 @@ class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
     amount: Decimal | None = None
     token: str = "USDC"
     fee: Decimal = ZERO
+    fee_token: str = "USDC"
     counterparty: str = ""
     tx_hash: str = ""
     details: dict[str, Any] = msgspec.field(default_factory=dict)

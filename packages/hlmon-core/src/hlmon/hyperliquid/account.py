@@ -29,13 +29,14 @@ STREAMS = (
     "userFills",
     "userTwapSliceFills",
     "userFundings",
+    OPEN_ORDERS,  # of the main dex; before the first account state, whose positions are judged by it
     HEARTBEAT,
     "userNonFundingLedgerUpdates",
     "userHistoricalOrders",
     "spotState",
     "userTwapHistory",
 )
-"""In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
+"""In the order of subscribing: what is held while history is read comes first. The lists of further dexes come last."""
 
 STATES = frozenset({HEARTBEAT, "spotState"})
 

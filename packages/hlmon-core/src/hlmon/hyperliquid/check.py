@@ -24,7 +24,7 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
         await info.ask(requests.info("exchangeStatus"))
         lines = [f"the exchange answers at {url}"]
         for address in addresses:
-            answer = decode_role(await info.ask(requests.info("userRole", user=address)))
+            answer = await info.ask(requests.info("userRole", user=address), decode_role)
             master = f" of {answer.master}, which is what will be watched" if answer.role == "agent" else ""
             lines.append(f"{address} is {answer.role}{master}")
     except ConfigError:

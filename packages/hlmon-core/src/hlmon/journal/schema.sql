@@ -227,6 +227,7 @@ CREATE VIEW ledger AS SELECT
     CAST(json_extract(body, '$.amount') AS REAL) AS amount,
     COALESCE(json_extract(body, '$.token'), 'USDC') AS token,
     CAST(COALESCE(json_extract(body, '$.fee'), 0) AS REAL) AS fee,
+    COALESCE(json_extract(body, '$.fee_token'), 'USDC') AS fee_token,
     COALESCE(json_extract(body, '$.counterparty'), '') AS counterparty,
     COALESCE(json_extract(body, '$.tx_hash'), '') AS tx_hash,
     json_extract(body, '$.entry_id') AS entry_id,
