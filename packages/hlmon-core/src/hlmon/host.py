@@ -28,6 +28,7 @@ from hlmon.journal import Journal
 from hlmon.labels import Labels
 from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
+from hlmon.quarantine import QuarantineDesk, summary
 from hlmon.schedule import IdleSchedule
 from hlmon.status import SourceStatus, Status
 from hlmon.watchdog import Watchdog, prove, watching
@@ -173,6 +174,7 @@ class Monitor:
         self._followers = followers
         self._started_ms = _now_ms()
         self._stopping = asyncio.Event()
+        self._quarantine = QuarantineDesk(journal, ingest, _now_ms)
         self._failures: dict[str, str] = {}  # source -> why it does not run
 
     async def run(self) -> None:
@@ -246,6 +248,7 @@ class Monitor:
 
     def _tell_status(self) -> None:
         """To other processes by the journal, to derivers as a reading, and to the watchdog."""
+        self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
         self._journal.put_status(msgspec.json.encode(status))
@@ -279,8 +282,21 @@ class Monitor:
             ],
             followers=followers,
             counters=dict(self._ingest.failures),
-            problems=[*self._failures.values(), *failing],
+            problems=[*self._failures.values(), *failing, *self._unread()],
         )
+
+    def _unread(self) -> list[str]:
+        """What the exchange sent and nobody could read."""
+        labels = self._config.labels
+        found = summary(self._quarantine.missing, lambda account: labels.get(account) or account)
+        if self._quarantine.problem:
+            found.append(self._quarantine.problem)
+        if overflow := self._ingest.quarantine_overflow:
+            found.append(
+                f"{overflow} more things could not be read than the quarantine holds and are only counted: see hlmon "
+                "quarantine list, and report what is in it"
+            )
+        return found
 
 
 def _status_of(name: str, source: ReportsStatus) -> SourceStatus:

@@ -45,7 +45,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     with ExitStack() as stack:
         opened = stack.enter_context(Journal.open(journal))
         before = opened.last_seq()
-        ingest = Ingest(opened, _derivers(config, stack))
+        ingest = Ingest(opened, derivers_of(config, stack))
         ingest.rebuild()
         advance = stack.enter_context(_progress(sum(file.stat().st_size for file in files)))
         for size in replay.steps(ingest):
@@ -55,7 +55,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     _print(replay.tally, new)
 
 
-def _derivers(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
+def derivers_of(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
     """Those that run in every monitor."""
 
     def opened(factory: DeriverFactory[Any]) -> Deriver:
