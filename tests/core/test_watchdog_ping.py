@@ -154,7 +154,7 @@ def test_a_ping_arrives_each_minute_while_all_is_well_none_while_it_is_not_and_t
 
 
 def test_a_monitor_that_stands_still_gives_no_sign_of_life(server, url):
-    clock_ms = iter(range(1_780_000_000_000, 1_790_000_000_000, 20_000))
+    clock_ms = iter([0, *range(0, 10_000_000, 20_000)])
     watchdog, rhythm, pinger = Watchdog(clock_ms=lambda: next(clock_ms)), Rhythm(60.0, 0.0), Pinger(url)
     watchdog.see(well(1_780_000_000_000))
     for now in range(0, 200, 20):

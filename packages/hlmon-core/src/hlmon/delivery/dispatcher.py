@@ -89,7 +89,7 @@ class Dispatcher(Courier):
         now, later = merged(groups, self._max_batch - 1)
         body = f"This notifier may send {self._pace.per_minute} messages a minute."
         summary = Alert(
-            time_ms=now_ms,
+            time_ms=now_ms + self._outbox.skew_ms(),
             rule="hlmon",
             subject="messages held back",
             severity=max((each.alert.severity for each in now), key=SEVERITIES.index),
@@ -103,8 +103,8 @@ class Dispatcher(Courier):
         for settled, accepted in settle(entries, self._accepts):
             stored = [entry for entry in settled if entry.seq != _NOT_STORED]
             if accepted:
-                self._last_ack_ms = self._clock_ms()
-                self._outbox.mark_sent([entry.seq for entry in stored], self._last_ack_ms)
+                self._last_ack_ms = self._steady_ms()
+                self._outbox.mark_sent([entry.seq for entry in stored], self._clock_ms())
             elif stored:
                 self._outbox.mark_refused(stored[0].seq, self._set_aside(stored[0].event))
 
