@@ -140,7 +140,6 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitSt
         **courier,
     )
     sources = {part.name: stack.enter_context(part.open(settings_for(part.name, config))) for part in parts.sources}
-    clock.source = sources[EXCHANGE]
     return Monitor(
         config,
         clock=clock,
@@ -188,6 +187,7 @@ class Monitor:
         self._watchdog = watchdog
         self._followers = followers
         self._clock = clock
+        clock.source = sources[EXCHANGE]
         self._gaps = gaps
         self._labels = labels
         self._started = time.monotonic()
