@@ -39,6 +39,7 @@ VIEW_OF = {
 COLUMN_OF = {
     "account": "account_address", "updated_ms": "updated_at_ms", "created_ms": "created_at_ms",
     "closed_ms": "closed_at_ms", "opened_ms": "opened_at_ms", "end_ms": "ended_at_ms",
+    "stated_ms": "stated_at_ms",
 }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def test_fields_left_out_of_the_body_are_shown_with_their_default(journal):
             "crossed": 0, "start_position": None, "twap_id": None}.items() <= fill.items()  # fmt: skip
     assert {"unrealized_pnl": 0.0, "is_open": 1, "closed_at": None, "realized_pnl": None, "leverage": 0,
             "margin_mode": "cross", "entry_price": None}.items() <= position.items()  # fmt: skip
-    assert {"role": "unknown", "mode": "classic", "status": "watched", "reason": ""}.items() <= info.items()
+    assert {"role": "unknown", "mode": "unknown", "status": "watched", "reason": ""}.items() <= info.items()
 
 
 @pytest.mark.parametrize("kind", VIEW_OF)
@@ -143,6 +144,19 @@ def test_a_guessed_close_gives_way_to_the_one_that_completes_it(journal):
         (BOB, "state"),
         (ALICE, "order"),
     ]
+
+
+def test_of_a_close_that_was_stated_anew_only_the_newest_statement_is_in_the_view(journal):
+    first = make_position_closed(complete=False, account=ALICE)
+    others = msgspec.structs.replace(first, account=BOB)
+    second, third = (
+        msgspec.structs.replace(first, revision=number, completes=completes, net_pnl=Decimal(number))
+        for number, completes in ((1, first.key), (2, f"{first.key}:1"))
+    )
+    journal.append([first, others, second])
+    assert [(row["account_address"], row["revision"]) for row in rows_of(journal, "closes")] == [(BOB, 0), (ALICE, 1)]
+    journal.append([third])
+    assert [(row["account_address"], row["net_pnl"]) for row in rows_of(journal, "closes")] == [(BOB, 900), (ALICE, 2)]
 
 
 def test_views_of_other_kinds_do_not_read_through_the_fills(journal):

@@ -40,7 +40,7 @@ TIMES: dict[type[Event], dict[str, str]] = {
     Position: {"time_ms": "updated_at", "closed_ms": "closed_at"},
     AccountSnapshot: {"time_ms": "created_at"},
     Cvd: {"time_ms": "updated_at"},
-    PositionClosed: {"time_ms": "closed_at", "opened_ms": "opened_at"},
+    PositionClosed: {"time_ms": "closed_at", "opened_ms": "opened_at", "stated_ms": "stated_at"},
     Funding: {"time_ms": "created_at"},
     Ledger: {"time_ms": "created_at"},
     Alert: {"time_ms": "created_at"},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from hlmon.testing.builders import STORED_BUILDERS
 from hlmon_supabase.schema import expected_lines, is_required, missing, schema_sql
@@ -217,6 +218,17 @@ def test_a_close_seen_only_in_the_state_gives_way_in_the_view(database):
     upsert(database, build(completes=guess.key))
     assert database.execute("SELECT cause FROM closes").fetchall() == [("order",), ("order",)]
     assert database.execute("SELECT COUNT(*) FROM hl_closes").fetchone() == (3,)
+
+
+def test_of_a_close_that_was_stated_anew_only_the_newest_statement_is_in_the_view(database):
+    first = STORED_BUILDERS["position_closed"](complete=False)
+    second = structs.replace(first, revision=1, completes=first.key, stated_ms=first.time_ms + 60_000)
+    third = structs.replace(first, revision=2, completes=second.key, net_pnl=Decimal("12.5"))
+    for close in (third, first, second):
+        upsert(database, close)
+    assert database.execute("SELECT revision, net_pnl FROM closes").fetchall() == [(2, Decimal("12.5"))]
+    stated = database.execute("SELECT revision, stated_at_ms - closed_at_ms FROM hl_closes ORDER BY 1").fetchall()
+    assert stated == [(0, None), (1, 60_000), (2, None)]
 
 
 def test_times_are_utc_and_exact_to_the_millisecond_whatever_the_session_says(database):

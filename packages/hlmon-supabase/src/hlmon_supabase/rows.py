@@ -165,6 +165,9 @@ def close_row(close: PositionClosed) -> Row:
         "trigger": close.trigger,
         "tx_hash": close.tx_hash,
         "completes": close.completes,
+        "revision": close.revision,
+        "previous_net_pnl": text(close.previous_net_pnl),
+        "stated_at": iso_or_none(close.stated_ms),
     }
 
 

@@ -203,6 +203,13 @@ CREATE TABLE IF NOT EXISTS hl_closes (
     UNIQUE (event_key, account_address)
 );
 
+ALTER TABLE hl_closes
+    ADD COLUMN IF NOT EXISTS revision BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS previous_net_pnl NUMERIC,
+    ADD COLUMN IF NOT EXISTS stated_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS stated_at_ms BIGINT
+        GENERATED ALWAYS AS ((EXTRACT(EPOCH FROM stated_at AT TIME ZONE 'UTC') * 1000)::BIGINT) STORED;
+
 CREATE TABLE IF NOT EXISTS fundings (
     id BIGSERIAL PRIMARY KEY,
     created_at TIMESTAMPTZ NOT NULL,
@@ -446,10 +453,10 @@ BEGIN
     END IF;
 END $$;
 
--- A close of cause 'state' is a guess without fills; it gives way to the close that names it in `completes`.
+-- What was stated first, without all fills or without any, gives way to the close that names it in `completes`.
 CREATE OR REPLACE VIEW closes WITH (security_invoker = TRUE) AS
 SELECT stated.* FROM hl_closes AS stated
-WHERE stated.cause <> 'state' OR NOT EXISTS (
+WHERE NOT EXISTS (
     SELECT FROM hl_closes AS later
     WHERE later.completes = stated.event_key
         AND later.completes <> ''

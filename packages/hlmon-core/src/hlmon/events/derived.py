@@ -39,10 +39,11 @@ class AccountSnapshot(Fact, frozen=True, kw_only=True, gc=False, tag="account"):
 
 
 class PositionClosed(Fact, frozen=True, kw_only=True, gc=False, tag="position_closed"):
-    """A perp position ended. PnL spans its whole life: net = gross - fees (+ paid) + funding (+ received).
+    """A perp position ended, or the exchange settled an outcome that was held.
 
-    Cause `state`: the position vanished from the account state and no closing fill is known; prices and PnL are then
-    unknown, until a second PositionClosed names this one in `completes`.
+    PnL spans the whole life: net = gross - fees (+ paid) + funding (+ received). Cause `state`: the position vanished
+    from the account state and no closing fill is known; prices and PnL are then unknown. What becomes known later makes
+    a further PositionClosed, which names the one before it in `completes` and takes its place.
     """
 
     kind: ClassVar[str] = "position_closed"
@@ -63,12 +64,16 @@ class PositionClosed(Fact, frozen=True, kw_only=True, gc=False, tag="position_cl
     complete: bool = True  # every fill since the opening one was seen
     trigger: str = ""  # key of the closing fill, or "state"
     tx_hash: str = ""  # of the closing fill
-    completes: str = ""  # key of the PositionClosed of cause `state` that this one completes
+    completes: str = ""  # key of the PositionClosed that this one takes the place of
+    revision: int = 0  # how often the figures of this closing fill were stated before
+    previous_net_pnl: Decimal | None = None  # what the PositionClosed named in `completes` said
+    stated_ms: int | None = None  # when a revision was made
 
     @property
     def key(self) -> str:
-        """Time, coin and what closed it."""
-        return f"{self.time_ms}:{self.coin}:{self.trigger}"
+        """Time, coin and what closed it, and the revision if it is one."""
+        first = f"{self.time_ms}:{self.coin}:{self.trigger}"
+        return f"{first}:{self.revision}" if self.revision else first
 
 
 class Cvd(State, frozen=True, kw_only=True, gc=False, tag="cvd"):

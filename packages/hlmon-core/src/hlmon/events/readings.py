@@ -68,12 +68,18 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
-    """All spot balances of an account; where `complete` is False one of them could not be read."""
+    """All spot balances of an account; where `complete` is False one of them could not be read.
+
+    `escrows` wait on the EVM side for the account to be activated. `portfolio_margin` is whether the exchange says here
+    that the account is in that mode.
+    """
 
     kind: ClassVar[str] = "spot_state"
 
     balances: tuple[Balance, ...]
     complete: bool = True
+    escrows: tuple[Balance, ...] = ()
+    portfolio_margin: bool = False
 
 
 class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"):
@@ -91,19 +97,20 @@ class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An API wallet that may trade for the account until `valid_until_ms`."""
+    """An API wallet that may trade for the account until `valid_until_ms`; None is for ever."""
 
     name: str
     address: str
-    valid_until_ms: int
+    valid_until_ms: int | None
 
 
 class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
-    """All API wallets of an account."""
+    """All API wallets of an account; where `complete` is False one of them could not be read."""
 
     kind: ClassVar[str] = "agents"
 
     agents: tuple[Agent, ...]
+    complete: bool = True
 
 
 class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange_status"):
@@ -115,7 +122,10 @@ class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange
 
 
 class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
-    """What became of a TWAP order at `time_ms`; `status` is the exchange's word, such as finished or error."""
+    """What became of a TWAP order at `time_ms`, to the second; `status` is a word of the exchange, e.g. finished.
+
+    `executed_size` may be behind what the fills of the order say.
+    """
 
     kind: ClassVar[str] = "twap"
 
@@ -155,6 +165,12 @@ class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):
 
     coin: str
     trades: tuple[Trade, ...]
+
+
+class InputEnded(Reading, frozen=True, kw_only=True, gc=False, tag="input_ended"):
+    """An input that has an end, such as a recording, has been read: what is still waited for will not come."""
+
+    kind: ClassVar[str] = "input_ended"
 
 
 class Pulse(Reading, frozen=True, kw_only=True, gc=False, tag="pulse"):

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hlmon.contract import Ingest
-from hlmon.events import AccountInfo, Checkpoint, Gap
+from hlmon.events import AccountInfo, Checkpoint, Gap, Position
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The states to go on from, of all accounts and coins."""
+    """The states to go on from, of all accounts and coins.
+
+    `open_coins` are the open positions on further dexes than the main one, as account and coin.
+    """
 
     infos: Sequence[AccountInfo] = ()
     checkpoints: Sequence[Checkpoint] = ()
     gaps: Sequence[Gap] = ()
+    open_coins: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def read(cls, ingest: Ingest) -> Stored:
@@ -24,4 +28,9 @@ class Stored:
             [event for event in ingest.states("account_info") if isinstance(event, AccountInfo)],
             [event for event in ingest.states("checkpoint") if isinstance(event, Checkpoint)],
             [event for event in ingest.states("gap") if isinstance(event, Gap)],
+            [(e.account, e.coin) for e in ingest.states("position") if isinstance(e, Position) and _is_further(e)],
         )
+
+
+def _is_further(position: Position) -> bool:
+    return position.is_open and ":" in position.coin

@@ -167,7 +167,7 @@ CREATE VIEW hl_cvd AS SELECT
     body AS metadata
 FROM events WHERE kind = 'cvd' AND kind <> 'fill';
 
--- A close of cause 'state' is a guess without fills; it gives way to the close that names it in `completes`.
+-- What was stated first, without all fills or without any, gives way to the close that names it in `completes`.
 CREATE VIEW closes AS SELECT
     seq AS id,
     strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch') AS closed_at,
@@ -192,13 +192,15 @@ CREATE VIEW closes AS SELECT
     COALESCE(json_extract(body, '$.trigger'), '') AS "trigger",
     COALESCE(json_extract(body, '$.tx_hash'), '') AS tx_hash,
     COALESCE(json_extract(body, '$.completes'), '') AS completes,
+    COALESCE(json_extract(body, '$.revision'), 0) AS revision,
+    CAST(json_extract(body, '$.previous_net_pnl') AS REAL) AS previous_net_pnl,
+    strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(body, '$.stated_ms') / 1000.0, 'unixepoch') AS stated_at,
+    json_extract(body, '$.stated_ms') AS stated_at_ms,
     body AS metadata
 FROM events
-WHERE kind = 'position_closed' AND kind <> 'fill' AND (
-    json_extract(body, '$.cause') <> 'state' OR (account, key) NOT IN (
-        SELECT account, json_extract(body, '$.completes') FROM events
-        WHERE kind = 'position_closed' AND kind <> 'fill' AND json_extract(body, '$.completes') IS NOT NULL
-    )
+WHERE kind = 'position_closed' AND kind <> 'fill' AND (account, key) NOT IN (
+    SELECT account, json_extract(body, '$.completes') FROM events
+    WHERE kind = 'position_closed' AND kind <> 'fill' AND json_extract(body, '$.completes') IS NOT NULL
 );
 
 CREATE VIEW fundings AS SELECT
@@ -294,7 +296,7 @@ CREATE VIEW accounts AS SELECT
     time_ms AS updated_at_ms,
     account AS account_address,
     COALESCE(json_extract(body, '$.role'), 'unknown') AS role,
-    COALESCE(json_extract(body, '$.mode'), 'classic') AS mode,
+    COALESCE(json_extract(body, '$.mode'), 'unknown') AS mode,
     COALESCE(json_extract(body, '$.master'), '') AS master,
     COALESCE(json_extract(body, '$.status'), 'watched') AS status,
     COALESCE(json_extract(body, '$.reason'), '') AS reason,

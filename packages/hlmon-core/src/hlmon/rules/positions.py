@@ -21,8 +21,8 @@ HUNDRED: Final = Decimal(100)
 
 
 def gone(state: AccountState, standing: Collection[str]) -> Iterator[Finding]:
-    """The end of every standing condition of a coin that the state shows no more, though it shows the coin's dex."""
-    dexes = {dex.dex for dex in state.dexes}
+    """The end of every standing condition of a coin that the state shows no more, though it shows its dex whole."""
+    dexes = {dex.dex for dex in state.dexes if dex.complete}
     shown = {position.coin for dex in state.dexes for position in dex.positions}
     for coin in sorted(standing):
         if coin not in shown and dex_of(coin) in dexes:

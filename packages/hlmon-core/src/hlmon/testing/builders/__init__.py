@@ -11,11 +11,15 @@ from hlmon.testing.builders.readings import (
     make_account_state,
     make_agents,
     make_dex_state,
+    make_exchange_status,
+    make_input_ended,
     make_market_trades,
+    make_open_orders,
     make_position_reading,
     make_prices,
     make_pulse,
     make_spot_state,
+    make_twap,
 )
 from hlmon.testing.builders.stored import (
     ALICE,
@@ -55,6 +59,7 @@ __all__ = [
     "make_fill",
     "make_funding",
     "make_gap",
+    "make_input_ended",
     "make_ledger",
     "make_market_trades",
     "make_open_orders",

@@ -14,6 +14,7 @@ from hlmon.events import (
     DexState,
     Event,
     ExchangeStatus,
+    InputEnded,
     MarketTrades,
     OpenOrders,
     Order,
@@ -118,6 +119,12 @@ def make_twap(**changes: Any) -> Twap:
     return Twap(**defaults | fields)
 
 
+def make_input_ended(**changes: Any) -> InputEnded:
+    """A recording has been read."""
+    _, fields = next_fields(changes, account="")
+    return InputEnded(**fields)
+
+
 def make_pulse(*accounts: AccountStatus, **changes: Any) -> Pulse:
     """All is well: one live source that watches these accounts, ALICE without any given, and one sink."""
     _, fields = next_fields(changes, account="")
@@ -139,6 +146,7 @@ READING_BUILDERS: Final[dict[str, Callable[..., Event]]] = {
     "agents": make_agents,
     "exchange_status": make_exchange_status,
     "twap": make_twap,
+    "input_ended": make_input_ended,
     "pulse": make_pulse,
 }
 """A builder for every kind of reading."""
