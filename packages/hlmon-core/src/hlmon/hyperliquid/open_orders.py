@@ -153,7 +153,9 @@ class OpenOrderQuestions:
     ) -> Sequence[Event]:
         try:
             answer = await around.info.ask(request)
-            found = decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
+            found = decode_answer(
+                request["type"], account.address, answer, clock_ms=clock_ms, latest_ms=around.latest_ms()
+            )
         except (Permanent, WireError) as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
             return ()
