@@ -23,6 +23,8 @@ from tests.servers.waiting import wait_for
 GENEROUS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000, users=100)
 QUIET = Scenario(accounts=0, rate=0, trades_rate=0, speed=0.001, limits=GENEROUS)
 
+ENVIRON = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
 
 class Monitor:
     """`hlmon run` in a process of its own, and its journal seen from outside."""
@@ -44,7 +46,7 @@ class Monitor:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"]} | self.environ,
+                env=ENVIRON | self.environ,
             )
 
     def kill(self) -> None:
@@ -94,7 +96,7 @@ def run_hlmon(
 ) -> subprocess.CompletedProcess[str]:
     """`hlmon` with these arguments, to its end."""
     command = [sys.executable, "-m", "hlmon", *arguments]
-    env = {"PATH": os.environ["PATH"]} | (environ or {})
+    env = ENVIRON | (environ or {})
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False, **options)
 
 
