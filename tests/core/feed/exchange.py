@@ -19,7 +19,7 @@ class Exchange:
         self.time_ms = START_MS
         self.user_cap = 15
         self.poison: set[str] = set()
-        self.refusals: dict[str, str] = {}  # stream -> text
+        self.refusals: dict[str, str] = {}  # stream, or STREAM:DEX -> text
         self.unanswered: set[str] = set()  # streams
         self.mute = False  # half open: takes everything, says nothing
         self.answers_late = False
@@ -64,8 +64,9 @@ class Exchange:
                 return
             if stream in self.unanswered:
                 return
-            if stream in self.refusals:
-                await self.send("error", self.refusals[stream])
+            named = f"{stream}:{wanted['dex']}" if wanted.get("dex") else stream
+            if named in self.refusals:
+                await self.send("error", self.refusals[named])
                 return
             if user and user not in self.users and len(self.users) >= self.user_cap:
                 await self.send("error", f"Cannot track more than {self.user_cap} total users.")

@@ -168,6 +168,22 @@ def test_a_refused_list_is_named_and_costs_no_other_stream(watching, tools):
     asyncio.run(live())
 
 
+def test_a_dex_that_the_exchange_knows_no_more_costs_its_list_and_nothing_else(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            running.exchange.refusals["openOrders:xyz"] = "Invalid subscription {}"
+            await running.start(tools.alice, wait=False)
+            await tools.until(lambda: ("xyz", []) in listings(running))
+            assert ("openOrders", tools.alice) in running.exchange.subscribed
+            running.exchange.dexes = [""]
+            await running.live_on(10)
+            assert running.account(tools.alice).status == "watched"
+            assert not running.account(tools.alice).reason
+
+    asyncio.run(live())
+
+
 def test_readings_of_lists_carry_orders_as_they_rest(watching, tools):
     async def live():
         async with watching() as running:

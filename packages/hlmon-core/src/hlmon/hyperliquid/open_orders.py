@@ -50,6 +50,19 @@ class Listings:
         """The names of their streams."""
         return tuple(f"{STREAM}:{dex}" if dex else STREAM for dex in self.dexes)
 
+    def forget(self, stream: str) -> str:
+        """There is no such dex (any more: they are closed and renamed); returns its name, "" for any other stream.
+
+        An account state that shows it brings it back.
+        """
+        kind, _, dex = stream.partition(":")
+        if kind != STREAM or not dex or dex not in self.dexes:
+            return ""
+        del self.dexes[dex]
+        self._due.pop(dex, None)
+        self._shown.pop(dex, None)
+        return dex
+
     def take(self, events: Iterable[Event], now: float) -> None:
         """Learn from a frame or an answer, whatever it is."""
         for event in events:

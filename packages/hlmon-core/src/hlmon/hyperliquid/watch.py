@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from hlmon.events import OpenOrders
 from hlmon.hyperliquid.account import HEARTBEAT, Account
 from hlmon.hyperliquid.frames import Refusal
 from hlmon.hyperliquid.market import Coin, Markets
@@ -93,6 +94,10 @@ class Watch:
     def _refuse(self, account: Account, stream: str, refusal: Refusal, around: Surroundings) -> None:
         """Name who cannot be watched. The user cap refuses everybody who holds no place yet, asked or not."""
         now = around.clock.now()
+        if refusal.reason == "invalid_subscription" and (gone := account.listings.forget(stream)):
+            _log.warning("the exchange knows no dex %s any more: its orders of %s are over", gone, account.address)
+            around.ingest((OpenOrders(account=account.address, time_ms=around.exchange_ms(), dex=gone, orders=()),))
+            return
         if refusal.reason != "user_cap":
             account.blocked[stream] = now + SECOND_TRY_SECONDS
             self._name(account, f"{stream}: {refusal.text}")
