@@ -25,7 +25,7 @@ WRITTEN = sorted(
 
 LAYERS = [
     {"environment", "errors", "events", "status", "uptime"},
-    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "verify"},
+    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "exchange_time", "parts"},
@@ -33,7 +33,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-PURE = ("decode", "frames", "refusals", "requests", "resume", "wire")
+PURE = ("books", "decode", "frames", "refusals", "requests", "resume", "wire")
 ONLY_IN = {
     "sqlite3": {"journal"},
     "pluggy": {"plugins", "hookspecs"},

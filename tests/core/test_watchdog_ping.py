@@ -160,7 +160,7 @@ def test_a_monitor_that_stands_still_gives_no_sign_of_life(server, url):
     for now in range(0, 200, 20):
         watchdog.look(rhythm, pinger, float(now))
     assert server.paths() == [f"/{KEY}/start", f"/{KEY}", f"/{KEY}/fail", f"/{KEY}/fail"]
-    assert server.received[2].text == "the monitor said nothing for 100 s"
+    assert server.received[2].text == "the monitor said nothing for 100 s: look at the end of its log and restart it"
 
 
 class Waits:

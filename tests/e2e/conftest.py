@@ -23,8 +23,6 @@ from tests.servers.waiting import wait_for
 GENEROUS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000, users=100)
 QUIET = Scenario(accounts=0, rate=0, trades_rate=0, speed=0.001, limits=GENEROUS)
 
-ENVIRON = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-
 
 class Monitor:
     """`hlmon run` in a process of its own, and its journal seen from outside."""
@@ -46,7 +44,7 @@ class Monitor:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=ENVIRON | self.environ,
+                env=inherited() | self.environ,
             )
 
     def kill(self) -> None:
@@ -91,12 +89,17 @@ class Monitor:
         ]
 
 
+def inherited() -> dict[str, str]:
+    """What of this environment a program must have: where programs are, and the sources under test."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
+
 def run_hlmon(
     *arguments: str | Path, cwd: Path, environ: dict[str, str] | None = None, **options
 ) -> subprocess.CompletedProcess[str]:
     """`hlmon` with these arguments, to its end."""
     command = [sys.executable, "-m", "hlmon", *arguments]
-    env = ENVIRON | (environ or {})
+    env = inherited() | (environ or {})
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False, **options)
 
 

@@ -15,6 +15,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.failing_since = 0.0
+        self.plenty = True
         self.asked: list[dict] = []
         self.down = asyncio.Event()
         self.down.set()

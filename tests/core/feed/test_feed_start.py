@@ -19,12 +19,12 @@ def test_an_account_gets_all_its_streams_on_one_socket(watching, tools):
                 "userFills",
                 "userTwapSliceFills",
                 "userFundings",
+                "openOrders",
                 "allDexsClearinghouseState",
                 "userNonFundingLedgerUpdates",
                 "userHistoricalOrders",
                 "spotState",
                 "userTwapHistory",
-                "openOrders",
             ]
             assert running.account(tools.alice).status == "watched"
             assert running.feed.status().problems == []

@@ -6,15 +6,14 @@ next, and the end of the last one is the size that the exchange shows for the po
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby, pairwise
-from operator import attrgetter
 from typing import Final, Literal
 
 from hlmon.events import Fill, Gap, Position
+from hlmon.linking import steps
 
 FILL_STREAMS: Final = frozenset({"userFills", "userTwapSliceFills"})
 SETTLING_MS: Final = 60_000
@@ -89,7 +88,7 @@ def _chain(name: tuple[str, str], fills: list[Fill], state: Position | None, hol
     breaks: list[Break] = []
     end: Decimal | None = None
     last_ms = 0
-    for start, after, time_ms in _steps(fills):
+    for start, after, time_ms in steps(fills):
         if end is not None and start is not None and start != end:
             covered = _covered(holes, last_ms, time_ms)
             breaks.append(
@@ -139,87 +138,3 @@ def _signed(position: Position) -> Decimal:
 
 def _covered(holes: Iterable[Gap], after_ms: int, before_ms: int) -> bool:
     return any(hole.start_ms <= before_ms and (hole.end_ms is None or hole.end_ms >= after_ms) for hole in holes)
-
-
-Step = tuple[Decimal | None, Decimal | None, int]
-"""Position before a fill, position after it, its time."""
-
-
-def _steps(fills: Iterable[Fill]) -> Iterator[Step]:
-    end: Decimal | None = None
-    for time_ms, group in groupby(sorted(fills, key=attrgetter("time_ms")), key=attrgetter("time_ms")):
-        for start, after in _linked(list(group), end):
-            yield start, after, time_ms
-            end = after
-
-
-def _linked(fills: Sequence[Fill], position: Decimal | None) -> Sequence[tuple[Decimal | None, Decimal | None]]:
-    """The fills of one millisecond as (before, after), ordered so that as many as possible follow on each other."""
-    known = [fill for fill in fills if fill.start_position is not None]
-    if len(known) < len(fills):  # what an unlinked fill did is unknown, so the chain begins anew after it
-        return [*_linked(known, position), (None, None)] if known else [(None, None)]
-    edges = _edges(fills)
-    return edges if _follow_on(edges, position) else list(_trail(edges, position))
-
-
-def _edges(fills: Sequence[Fill]) -> list[tuple[Decimal, Decimal]]:
-    """Position before and after each fill. Both legs of a self-trade state one start and change nothing."""
-    sides = Counter((_leg(fill), fill.side) for fill in fills)
-    edges = []
-    for fill in fills:
-        start = fill.start_position or Decimal(0)
-        is_self = fill.self_trade or (sides[_leg(fill), "buy"] and sides[_leg(fill), "sell"])
-        edges.append((start, start if is_self else start + fill.signed_size))
-    return edges
-
-
-def _leg(fill: Fill) -> tuple[object, ...]:
-    return (fill.trade_id, fill.tx_hash, fill.price, fill.size, fill.start_position)
-
-
-def _follow_on(edges: Iterable[tuple[Decimal, Decimal]], position: Decimal | None) -> bool:
-    for start, after in edges:
-        if position is not None and start != position:
-            return False
-        position = after
-    return True
-
-
-def _trail(edges: Sequence[tuple[Decimal, Decimal]], position: Decimal | None) -> Iterator[tuple[Decimal, Decimal]]:
-    """Every edge once, in few unbroken runs, the first from `position` if an edge starts there.
-
-    A position may be passed several times, so a plain walk can strand: what it left out is put in as loops.
-    """
-    onward: dict[Decimal, list[Decimal]] = defaultdict(list)
-    surplus: Counter[Decimal] = Counter()
-    for start, after in reversed(edges):
-        onward[start].append(after)
-        surplus[start] += 1
-        surplus[after] -= 1
-    while heads := [start for start, ends in onward.items() if ends]:
-        run = _run(onward, position if position in heads else max(heads, key=surplus.__getitem__))
-        surplus[run[0]] -= 1
-        surplus[run[-1]] += 1
-        yield from pairwise(run)
-        position = None
-
-
-def _run(onward: dict[Decimal, list[Decimal]], head: Decimal) -> list[Decimal]:
-    run = _walk(onward, head)
-    index = 0
-    while index < len(run):
-        loop = _walk(onward, run[index])
-        if loop[-1] == run[index]:
-            run[index:index] = loop[:-1]
-        else:
-            for start, after in reversed(list(pairwise(loop))):
-                onward[start].append(after)
-        index += 1
-    return run
-
-
-def _walk(onward: dict[Decimal, list[Decimal]], head: Decimal) -> list[Decimal]:
-    walk = [head]
-    while onward.get(walk[-1]):
-        walk.append(onward[walk[-1]].pop())
-    return walk

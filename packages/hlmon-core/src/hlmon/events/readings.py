@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -156,6 +158,22 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     price: Decimal
     size: Decimal
     trade_id: int
+
+
+def trade_names(trades: Iterable[Trade]) -> list[int | tuple[object, ...]]:
+    """What tells each trade of one frame and coin from the others of its time.
+
+    Without a trade id: everything that is known of it, and which of its equals it is.
+    """
+    names: list[int | tuple[object, ...]] = []
+    equals: Counter[Trade] = Counter()
+    for trade in trades:
+        if trade.trade_id:
+            names.append(trade.trade_id)
+        else:
+            equals[trade] += 1
+            names.append((trade.time_ms, trade.side, trade.price, trade.size, equals[trade]))
+    return names
 
 
 class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):

@@ -26,7 +26,7 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
     try:
         lines = [f"the exchange answers at {url}", await _compare_clocks(info)]
         for address in addresses:
-            answer = decode_role(await info.ask(requests.info("userRole", user=address)))
+            answer = await info.ask(requests.info("userRole", user=address), decode_role)
             master = f" of {answer.master}, which is what will be watched" if answer.role == "agent" else ""
             lines.append(f"{address} is {answer.role}{master}")
     except ConfigError:
@@ -39,7 +39,7 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
 async def _compare_clocks(info: Info) -> str:
     clock = ExchangeClock()
     for _ in range(FIRST_SAMPLES):
-        clock.hear(decode_exchange_status(await info.ask(requests.info("exchangeStatus"))).time_ms)
+        clock.hear((await info.ask(requests.info("exchangeStatus"), decode_exchange_status)).time_ms)
     if not clock.known:
         return "the exchange's own clock cannot be told: its answers do not agree"
     found = skew_text(clock.skew_ms())

@@ -62,7 +62,7 @@ _OBJECTS: Final[dict[str, frozenset[str]]] = {
 }
 """What an object must hold to be the answer: never nothing at all, and these fields."""
 _TEXTS: Final = frozenset({"userAbstraction"})
-_OR_NONE: Final = frozenset({"subAccounts", "subAccounts2", "vaultDetails", "settledOutcome"})
+_OR_NONE: Final = frozenset({"extraAgents", "subAccounts", "subAccounts2", "vaultDetails", "settledOutcome"})
 """Requests to which `null` says "none"."""
 
 _list = msgspec.json.Decoder(list[msgspec.Raw])

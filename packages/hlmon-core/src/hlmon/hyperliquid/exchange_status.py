@@ -22,8 +22,9 @@ RETRY_SECONDS: Final = 5.0  # while the clock is not known
 _log = logging.getLogger(__name__)
 
 
-def decode_exchange_status(answer: Any) -> ExchangeStatus:
+def decode_exchange_status(body: bytes) -> ExchangeStatus:
     """`{"time": ms, "specialStatuses": null or a text}` as a reading. Raises WireError for what says no time."""
+    answer: Any = msgspec.json.decode(body)
     time_ms = answer.get("time") if isinstance(answer, dict) else None
     if type(time_ms) is not int or not EARLIEST_MS <= time_ms < FAR_MS:
         raise WireError("an answer to exchangeStatus without a time")
@@ -55,8 +56,8 @@ class StatusPoll:
 
     async def _ask(self, ingest: Ingest) -> None:
         try:
-            status = decode_exchange_status(await self._info.ask(requests.info("exchangeStatus")))
-        except (Permanent, WireError) as error:
+            status = await self._info.ask(requests.info("exchangeStatus"), decode_exchange_status)
+        except Permanent as error:
             _log.warning("the exchange does not say how it is: %s", error)
             return
         self._exchange_clock.hear(status.time_ms)

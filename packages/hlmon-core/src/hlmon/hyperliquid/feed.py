@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 from hlmon.contract import Ingest, Settings, SourceFactory
-from hlmon.errors import WireError
+from hlmon.errors import JournalError, WireError
 from hlmon.events import AccountInfo, Event, MarketTrades
 from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.background import Background
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.check import check_connection
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
@@ -35,6 +36,7 @@ from hlmon.status import SourceStatus
 
 CHECKPOINT_SECONDS = 60.0
 INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
+LONGEST_CHANNEL, MOST_COUNTERS = 40, 100  # a name comes from outside
 PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
 
 OnFrame = Callable[[bytes], None]
@@ -52,6 +54,7 @@ class HyperliquidFeed:
         self._url = settings.url
         self._clock = clock
         self._info = info
+        self._background = Background(clock)
         self._exchange_clock = ExchangeClock(clock)
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
@@ -97,21 +100,28 @@ class HyperliquidFeed:
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as tasks:
-                introduced = tasks.create_task(self._introduce())
-                tasks.create_task(self._poll.run(ingest))
-                tasks.create_task(self._questions.refresh())
-                tasks.create_task(self._questions.settle_modes())
-                tasks.create_task(self._questions.validate_coins())
-                tasks.create_task(self._questions.price(self._around))
-                tasks.create_task(self._questions.ask_agents(self._around))
-                tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
-                tasks.create_task(self._save_checkpoints())
+                introduced = tasks.create_task(self._background.keep("introduction", self._introduce))
+                for name, work in self._works().items():
+                    tasks.create_task(self._background.keep(name, work))
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
                 await self._connection.run()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
         finally:
             self._interrupt(unexplained=False)
+
+    def _works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What goes on beside the socket for as long as the feed runs."""
+        return {
+            "state of the exchange": lambda: self._poll.run(self._ingest),
+            "accounts": self._questions.refresh,
+            "account modes": self._questions.settle_modes,
+            "coins": self._questions.validate_coins,
+            "prices": lambda: self._questions.price(self._around),
+            "API wallets": lambda: self._questions.ask_agents(self._around),
+            "open orders": lambda: OpenOrderQuestions(lambda: self._accounts).run(self._around),
+            "checkpoints": self._save_checkpoints,
+        }
 
     async def _introduce(self) -> None:
         await asyncio.gather(self._questions.introduce(), self._poll.begin(self._ingest))
@@ -136,9 +146,12 @@ class HyperliquidFeed:
         now = self._clock.now()
         doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
         problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
+        found = ((a.address, a.reconciler.problem(now)) for a in self._accounts.values())
+        problems += [f"account {address}: {problem}" for address, problem in found if problem]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
+        problems += self._background.problems()
         if connection.state != "idle" and self._connection.down_seconds > PROBLEM_SECONDS:
             problems.append(f"not connected for {self._connection.down_seconds:.0f} s: {connection.reason}")
         coins = [coin.name for coin in self._watch.markets.coins.values() if coin.subscribed]
@@ -163,6 +176,15 @@ class HyperliquidFeed:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
             return
+        try:
+            self._take(frame)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a frame that cannot be handled costs itself, not the connection
+            _log.error("a frame could not be handled", exc_info=error)
+            self._quarantine(raw, f"could not be handled: {type(error).__name__}: {error}")
+
+    def _take(self, frame: Frame) -> None:
         if type(frame) is not Events:
             self._control(frame)
             return
@@ -185,7 +207,9 @@ class HyperliquidFeed:
             self._counters["refusals"] += 1
             self._subscriptions.refused(frame)
         elif isinstance(frame, Ignored):
-            self._counters[f"ignored:{frame.channel}"] += 1
+            counter = f"ignored:{frame.channel[:LONGEST_CHANNEL]}"
+            known = counter in self._counters or len(self._counters) < MOST_COUNTERS
+            self._counters[counter if known else "ignored"] += 1
 
     def _note_unread(self, frame: Events) -> None:
         self._counters["unread"] += len(frame.unread)

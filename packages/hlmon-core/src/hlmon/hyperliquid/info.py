@@ -95,6 +95,11 @@ class Info:
         """The moment (of the clock) of that question's first failure; 0 if none is failing."""
         return min(self._troubles.values()).since if self._troubles else 0.0
 
+    @property
+    def plenty(self) -> bool:
+        """Whether it is idle enough for what may as well be asked later."""
+        return not self.failing and self._budget.plenty
+
     @overload
     async def ask(self, request: Mapping[str, Any]) -> Any: ...
     @overload

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from hlmon.errors import Permanent, WireError
+from hlmon.errors import Permanent
 from hlmon.events import AccountState, Event, OpenOrders, Order
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.decode import decode_answer
@@ -36,6 +36,11 @@ QUESTIONS_PER_LOOK: Final = 10
 _log = logging.getLogger(__name__)
 
 
+def stream_of(dex: str) -> str:
+    """The name of the stream of this dex's list."""
+    return f"{STREAM}:{dex}" if dex else STREAM
+
+
 class Listings:
     """The lists of one account."""
 
@@ -47,8 +52,8 @@ class Listings:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """The names of their streams."""
-        return tuple(f"{STREAM}:{dex}" if dex else STREAM for dex in self.dexes)
+        """The names of their streams but the main dex's, which every account has."""
+        return tuple(stream_of(dex) for dex in self.dexes if dex)
 
     def forget(self, stream: str) -> str:
         """There is no such dex (any more: they are closed and renamed); returns its name, "" for any other stream.
@@ -80,7 +85,7 @@ class Listings:
 
     def due(self, acked: Collection[str], now: float) -> list[str]:
         """The dexes whose list REST is to be asked for: none came soon after subscribing, or for a long time."""
-        in_place = [dex for dex, stream in zip(self.dexes, self.streams, strict=True) if stream in acked]
+        in_place = [dex for dex in self.dexes if stream_of(dex) in acked]
         return [dex for dex in in_place if self._due.setdefault(dex, now + FIRST_LIST_SECONDS) <= now]
 
     def postpone(self, dex: str, until: float) -> None:
@@ -165,11 +170,13 @@ class OpenOrderQuestions:
         self, account: Listed, request: dict[str, Any], around: Surroundings, *, clock_ms: int
     ) -> Sequence[Event]:
         try:
-            answer = await around.info.ask(request)
-            found = decode_answer(
-                request["type"], account.address, answer, clock_ms=clock_ms, latest_ms=around.latest_ms()
+            found = await around.info.ask(
+                request,
+                lambda body: decode_answer(
+                    request["type"], account.address, body, clock_ms=clock_ms, latest_ms=around.latest_ms()
+                ),
             )
-        except (Permanent, WireError) as error:
+        except Permanent as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
             return ()
         around.ingest(found.unread)

@@ -20,6 +20,7 @@ from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
+REFUSED_SECONDS = 300.0  # until a refused question is asked again
 LOOK_SECONDS = 1.0
 AGENTS_PAUSE_SECONDS = 10.0
 AGENTS_SECONDS = 6 * HOUR_SECONDS  # of weight 20 for each account; they last for months
@@ -52,9 +53,10 @@ class Questions:
         await asyncio.gather(*(self._introduce(account) for account in list(self._watch.accounts.values())))
 
     async def refresh(self) -> None:
-        """Every hour: the mode of each account, and whether a missing address has appeared."""
+        """Every hour: each account's mode, and whether a missing address has appeared; sooner what was refused."""
         while True:
-            await self._clock.sleep(HOUR_SECONDS)
+            is_refused = any(account.role == "unknown" for account in self._watch.accounts.values())
+            await self._clock.sleep(REFUSED_SECONDS if is_refused else HOUR_SECONDS)
             for account in list(self._watch.accounts.values()):
                 await self._introduce(account)
 
@@ -94,10 +96,10 @@ class Questions:
                 continue
             try:
                 if pairs is None or self._clock.now() >= pairs_until:
-                    pairs = decode_spot_meta(await self._info.ask(requests.info("spotMeta")))
+                    pairs = await self._info.ask(requests.info("spotMeta"), decode_spot_meta)
                     pairs_until = self._clock.now() + HOUR_SECONDS
-                prices = token_prices(pairs, decode_mids(await self._info.ask(requests.info("allMids"))))
-            except (Permanent, WireError) as error:
+                prices = token_prices(pairs, await self._info.ask(requests.info("allMids"), decode_mids))
+            except Permanent as error:
                 _log.warning("the prices of spot tokens are not known: %s", error)
                 await self._clock.sleep(self._price_seconds)
             else:
@@ -120,11 +122,11 @@ class Questions:
         account.modes.asked(self._clock.now())
         try:
             if self._clock.wall_ms() - account.role_known_ms > DAY_MS:
-                answer = decode_role(await self._info.ask(requests.info("userRole", user=account.address)))
+                answer = await self._info.ask(requests.info("userRole", user=account.address), decode_role)
                 account.role, account.master = answer.role, answer.master
                 account.role_known_ms = self._clock.wall_ms() if account.role != "missing" else 0
             await self._judge(account)
-        except (Permanent, WireError) as error:
+        except Permanent as error:
             _log.warning("what %s is could not be asked: %s", account.address, error)
         self._announce(account)
 
@@ -144,7 +146,7 @@ class Questions:
     async def _settle(self, account: Account) -> None:
         try:
             await self._ask_mode(account)
-        except (Permanent, WireError) as error:
+        except Permanent as error:
             _log.warning("the account mode of %s could not be asked: %s", account.address, error)
         self._announce(account)
 
