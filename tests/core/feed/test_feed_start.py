@@ -157,11 +157,13 @@ def test_an_odd_answer_about_the_mode_is_no_mode_and_asked_again(watching, tools
     async def live():
         async with watching() as running:
             running.answers.by_type["userAbstraction"] = odd
-            await running.start(tools.alice)
+            await running.start(tools.alice, wait=False)
+            await running.time.advance(5)
+            await tools.until(lambda: running.account(tools.alice).status == "watched")
             assert running.book.now("account_info", tools.alice, "info").mode == "unknown"
             running.answers.by_type["userAbstraction"] = "disabled"
             await running.live_on(15)
-            assert running.book.now("account_info", tools.alice, "info").mode == "classic"
+            await tools.until(lambda: running.account(tools.alice).mode == "classic")
 
     asyncio.run(live())
 
@@ -205,6 +207,25 @@ def test_transfers_between_the_pockets_are_asked_about_once_in_ten_seconds_at_mo
             assert running.book.now("account_info", tools.alice, "info").mode == "classic"
 
     asyncio.run(live())
+
+
+def test_a_type_of_ledger_entry_that_is_not_known_is_named_once_in_the_log(watching, tools, caplog):
+    async def live():
+        async with watching() as running:
+            rows = [
+                {
+                    "time": running.exchange.time_ms - n,
+                    "hash": f"0x{n:064x}",
+                    "delta": {"type": "new\x1b2027", "usdc": "5"},
+                }
+                for n in (1, 2)
+            ]
+            running.exchange.snapshots["userNonFundingLedgerUpdates", tools.alice] = rows
+            await running.start(tools.alice)
+            assert [entry.amount for entry in running.book.of("ledger")] == [None, None]
+
+    asyncio.run(live())
+    assert caplog.text.count("ledger entries of type 'new\\x1b2027' are kept") == 1
 
 
 def test_accounts_are_watched_while_rest_is_down_and_the_role_follows(watching, tools):

@@ -14,7 +14,7 @@ from hlmon.hyperliquid.account_mode import unknown_word
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
-from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
+from hlmon.hyperliquid.decode_role import decode_account_mode, decode_mode_word, decode_role
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
@@ -155,10 +155,10 @@ class Questions:
         modes.asked(self._clock.now())
         modes.asking = True
         try:
-            answer = await self._info.ask(requests.info("userAbstraction", user=account.address))
+            word = await self._info.ask(requests.info("userAbstraction", user=account.address), decode_mode_word)
         finally:
             modes.asking = False
-        mode = decode_account_mode(answer)
-        if mode == "unknown" and modes.word != answer:
-            _log.error("%s: %s", account.address, unknown_word(answer))
-        modes.answered(mode, answer, self._clock.now())
+        mode = decode_account_mode(word)
+        if mode == "unknown" and modes.word != word:
+            _log.error("%s: %s", account.address, unknown_word(word))
+        modes.answered(mode, word, self._clock.now())
