@@ -157,7 +157,8 @@ def test_an_odd_answer_about_the_mode_is_no_mode_and_asked_again(watching, tools
     async def live():
         async with watching() as running:
             running.answers.by_type["userAbstraction"] = odd
-            await running.start(tools.alice)
+            await running.start(tools.alice, wait=False)
+            await running.live_on(10)
             assert running.book.now("account_info", tools.alice, "info").mode == "unknown"
             running.answers.by_type["userAbstraction"] = "disabled"
             await running.live_on(15)
