@@ -20,6 +20,7 @@ from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
+COINS_SECONDS = 30.0  # until coins are tried that the exchange did not confirm
 REFUSED_SECONDS = 300.0  # until a refused question is asked again
 LOOK_SECONDS = 1.0
 AGENTS_PAUSE_SECONDS = 10.0
@@ -79,9 +80,15 @@ class Questions:
             await self._clock.sleep(AGENTS_SECONDS)
 
     async def validate_coins(self) -> None:
-        """Let those coins be subscribed that exist."""
+        """Let those coins be subscribed that exist; all of them, with caution, while the exchange does not say so."""
         markets = self._watch.markets
-        markets.judge(await coins.validate(markets.coins, self._info))
+        validated = asyncio.ensure_future(coins.validate(markets.coins, self._info))
+        try:
+            if not await self._clock.within(COINS_SECONDS, validated):
+                markets.judge(dict.fromkeys(markets.coins, coins.NOT_VERIFIED))
+            markets.judge(await validated)
+        finally:
+            validated.cancel()
         for coin in markets.coins.values():
             if coin.problem:
                 _log.error("%s", coin.problem)
