@@ -89,10 +89,12 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
         more = ("Withdrawable", "Margin used") if view.wide else ()
         table = _table(("Account", "Mode"), ("Value", *more, "Open PnL", "Leverage"), ("Health", "Heard"))
         for account in names[:shown]:
-            known = board.snapshots.get(account)
+            live = watched.get(account)
+            is_doubtful = live is not None and live.mode == "unknown"  # then no figure is right
+            known = None if is_doubtful else board.snapshots.get(account)
             figures = [money(known.withdrawable), money(known.total_margin_used)] if known else [UNKNOWN] * 2
             info = board.infos.get(account)
-            mode = known.mode if known else info.mode if info else UNKNOWN
+            mode = "unknown" if is_doubtful else known.mode if known else info.mode if info else UNKNOWN
             table.add_row(
                 view.name(account),
                 "portfolio" if mode == "portfolio_margin" else mode,
@@ -101,7 +103,7 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
                 _gain(known.total_unrealized_pnl) if known else UNKNOWN,
                 f"{known.leverage:.1f}x" if known else UNKNOWN,
                 _health(known),
-                _heard(watched.get(account), view.now_ms),
+                _heard(live, view.now_ms),
             )
         return table
 

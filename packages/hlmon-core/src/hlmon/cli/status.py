@@ -13,6 +13,7 @@ from hlmon.cli.options import example, journal_options, json_option, open_journa
 from hlmon.cli.output import make_table, print_json, show
 from hlmon.cli.running import judge, read_status
 from hlmon.cli.text import ago, span
+from hlmon.journal import Journal
 from hlmon.status import SourceStatus, Status
 from hlmon.uptime import present_ms
 from hlmon.watchdog import skew_text
@@ -32,12 +33,13 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
     _, opened = open_journal(config_file, journal)
     with opened:
         status = read_status(opened)
+        unknown = unknown_entries(opened)
     now_ms = present_ms(status)
     verdict = judge(status, now_ms=now_ms)
     reasons = verdict.reasons(status, now_ms=now_ms)
     if as_json:
         judged = {"running": verdict.running, "healthy": verdict.ok, "why": verdict.why}
-        print_json(judged | {"well": not reasons, "reasons": reasons, "status": status})
+        print_json(judged | {"well": not reasons, "reasons": reasons, "unknown_ledger": unknown, "status": status})
     else:
         state = "Running" if verdict.running else "Not running"
         click.echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
@@ -45,7 +47,18 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
             click.echo("All is well." if not reasons else "Not well:")
         if status is not None:
             _print(status, reasons if verdict.running else (), now_ms)
+        for kind, count in unknown.items():
+            click.echo(
+                f"Ledger: {count:,} of type {kind}, whose effect on the account this hlmon does not know: "
+                "they are kept without an amount, and figures leave them out"
+            )
     ctx.exit(1 if judges and reasons else 0)
+
+
+def unknown_entries(journal: Journal) -> dict[str, int]:
+    """How many entries of the ledger have no amount, by the exchange's type, harmless on a terminal."""
+    rows = journal.query("SELECT type, count(*) FROM ledger WHERE amount IS NULL GROUP BY type ORDER BY type LIMIT 100")
+    return {"".join(each if each.isprintable() else "?" for each in kind[:80]): count for kind, count in rows}
 
 
 def _print(status: Status, problems: Sequence[str], now_ms: int) -> None:

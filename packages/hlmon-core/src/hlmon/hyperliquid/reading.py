@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from hlmon.contract import Ingest
-from hlmon.errors import Permanent
+from hlmon.errors import Permanent, WireError
 from hlmon.events import Event
 from hlmon.events.base import LATEST_TIME_MS
 from hlmon.hyperliquid.clock import Clock
@@ -16,7 +19,7 @@ from hlmon.hyperliquid.decode_rows import Answer
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.resume import OVERLAP_MS, Resume
 
-FIRST_PAUSE_SECONDS = 1.0  # after a refusal
+FIRST_PAUSE_SECONDS = 1.0  # after an answer that cannot be used: overload and proxies give such ones
 LONGEST_PAUSE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class Reading:
         self._around = around
         self._asked_ms = 0  # the exchange's time when the answer that ended the reading was asked for
         self._failures = 0
+        self._unreadable = 0  # the last answer that was not understood, hashed
 
     @property
     def done(self) -> bool:
@@ -71,19 +75,15 @@ class Reading:
         return max(self.resume.checkpoint_ms, self._asked_ms - OVERLAP_MS)
 
     async def next_page(self) -> Sequence[Event]:
-        """What one more answer brings, oldest first; if the exchange refuses, nothing until `not_before`."""
+        """What one more answer brings, oldest first; if it cannot be used, nothing until `not_before`."""
         request = self.resume.request()
         if request is None:
             return ()
         asked_ms = self._around.exchange_ms()
-
-        def read(body: bytes) -> Answer:
-            latest_ms = self._around.latest_ms()
-            return decode_answer(request["type"], self._account, body, clock_ms=asked_ms, latest_ms=latest_ms)
-
         try:
-            found = await self._around.info.ask(request, read)
-        except Permanent as error:
+            answer = await self._around.info.ask(request)
+            found = self._decode(request["type"], answer)
+        except (Permanent, WireError) as error:
             pause = min(FIRST_PAUSE_SECONDS * 2.0**self._failures, LONGEST_PAUSE_SECONDS)
             self._failures += 1
             self.not_before = self._around.clock.now() + pause
@@ -92,7 +92,23 @@ class Reading:
         self._failures, self.not_before = 0, 0.0
         self.pages += 1
         self._around.ingest(found.unread)
-        events = self.resume.feed(found.events, len(found.unread))
+        read = self.resume.feed(found.events, len(found.unread))
         if self.done:
             self._asked_ms = asked_ms
-        return events
+        return read
+
+    def _decode(self, request: str, answer: Any) -> Answer:
+        try:
+            return decode_answer(
+                request,
+                self._account,
+                answer,
+                clock_ms=self._around.exchange_ms(),
+                latest_ms=self._around.latest_ms(),
+            )
+        except WireError as error:
+            raw = msgspec.json.encode(answer)
+            if self._unreadable != hash(raw):  # once, if the next try gives the same
+                self._unreadable = hash(raw)
+                self._around.quarantine(raw, f"{self.stream}: {error}", self._account)
+            raise
