@@ -313,7 +313,12 @@ class Monitor:
             sources=sources,
             followers=followers,
             counters=dict(self._ingest.failures),
-            problems=[*self._failures.values(), *_failing(followers, now_ms), *self._lost(sources), *self._unread(sources)],
+            problems=[
+                *self._failures.values(),
+                *_failing(followers, now_ms),
+                *self._lost(sources),
+                *self._unread(sources),
+            ],
         )
 
     def _lost(self, sources: Sequence[SourceStatus]) -> list[str]:
