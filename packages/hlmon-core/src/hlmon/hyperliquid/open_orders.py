@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -159,13 +159,14 @@ class OpenOrderQuestions:
         """For ever."""
         while True:
             await around.clock.sleep(LOOK_SECONDS)
-            left = QUESTIONS_PER_LOOK
+            now, left = around.clock.now(), QUESTIONS_PER_LOOK
+            questions: list[Coroutine[None, None, None]] = []
             for account in list(self._accounts().values()):
-                for dex in account.listings.due(account.acked, around.clock.now()):
-                    await self._read_list(account, dex, around)
-                ends = account.listings.endless(around.clock.now(), left)
+                questions += [self._read_list(account, dex, around) for dex in account.listings.due(account.acked, now)]
+                ends = account.listings.endless(now, left)
                 left -= len(ends)
-                await asyncio.gather(*(self._read_end(account, order_id, around) for order_id in ends))
+                questions += [self._read_end(account, order_id, around) for order_id in ends]
+            await asyncio.gather(*(_within_limit(question, around) for question in questions))
 
     async def _read_list(self, account: Listed, dex: str, around: Surroundings) -> None:
         """Read one list; a frame that comes meanwhile is newer. Its time is that of the question: it is no older."""
@@ -199,6 +200,16 @@ class OpenOrderQuestions:
             return ()
         around.ingest(found.unread)
         return found.events
+
+
+async def _within_limit(question: Coroutine[None, None, None], around: Surroundings) -> None:
+    """Give a question up that is not answered: the next list may come over the socket, and is newer."""
+    asking = asyncio.ensure_future(question)
+    try:
+        if await around.clock.within(AGAIN_SECONDS, asking):
+            asking.result()
+    finally:
+        asking.cancel()
 
 
 def _hand_over(account: Listed, events: Sequence[Event], around: Surroundings) -> None:
