@@ -88,7 +88,14 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
+        self._around = Surroundings(
+            self._info,
+            ingest,
+            self._clock,
+            self.exchange_ms,
+            self._quarantine,
+            latest_ms=self._exchange_clock.latest_ms,
+        )
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
