@@ -268,6 +268,7 @@ class Monitor:
             for each in followers
             if each.failing_since_ms is not None
         ]
+        overflow = self._ingest.quarantine_overflow
         return Status(
             pid=os.getpid(),
             version=version("hlmon-core"),
@@ -278,7 +279,7 @@ class Monitor:
                 _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
             ],
             followers=followers,
-            counters=dict(self._ingest.failures),
+            counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
             problems=[*self._failures.values(), *failing],
         )
 
