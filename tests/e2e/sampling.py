@@ -2,7 +2,8 @@
 
 What truly happened is read from the ground truth as it grows, what the monitor has from its journal. An item is missing
 if it happened more than `PATIENCE_S` ago by this machine's clock, is not in the journal, and is named by no open gap. A
-row that cannot be read is missing until it is in quarantine.
+row that cannot be read is missing until it is in quarantine, and from then on the monitor must not call itself well. An
+order's status and a position's size are missing while they are others than the true ones.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from hlmon.cli.running import judge, read_status
 from hlmon.errors import JournalError
+from hlmon.events.account import is_perp
 from hlmon.journal import Journal
-from tests.e2e.truth import SIDES, Body
+from tests.e2e.truth import SIDES, Body, one_word
 
 PATIENCE_S = 60.0
-KINDS = ("fill", "funding", "ledger", "order", "quarantine")
+KINDS = ("fill", "funding", "ledger", "order", "position", "quarantine")
 STREAMS = {"funding": "userFundings", "ledger": "userNonFundingLedgerUpdates", "order": "userHistoricalOrders"}
-WAITING = {"waitingForFill": "waiting", "waitingForTrigger": "waiting"}
 
 
 @dataclass
@@ -55,6 +57,10 @@ class Sampler:
     _orders: dict[tuple[str, int], tuple[str, bool, Item]] = field(default_factory=dict)
     _stored_orders: dict[tuple[str, int], str] = field(default_factory=dict)
     _differing: set[tuple[str, int]] = field(default_factory=set)
+    _positions: dict[tuple[str, str], tuple[Decimal, Item]] = field(default_factory=dict)
+    _stored_positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    _unread: dict[Hashable, str] = field(default_factory=dict)
+    _quarantined: set[Hashable] = field(default_factory=set)
 
     def sample(self) -> None:
         """Look once; whatever lacks while the monitor says that all is well is a violation."""
@@ -74,6 +80,8 @@ class Sampler:
             self.well += 1
             for item in self.lacking(gaps):
                 self.violations[item.text] = self.clock() - item.seen
+            for key in self._unread.keys() & self._quarantined:
+                self.violations.setdefault(f"a row in quarantine: {self._unread[key]}", 0.0)
 
     def lacking(self, gaps: list[Body], patience_s: float = PATIENCE_S) -> list[Item]:
         """What the journal lacks, oldest first, without what an open gap names."""
@@ -86,6 +94,9 @@ class Sampler:
             yield from waiting
         for key in self._differing:
             yield self._orders[key][2]
+        for place, (size, item) in self._positions.items():
+            if self._stored_positions.get(place, 0) != size:
+                yield item
 
     # what truly happened
 
@@ -101,10 +112,18 @@ class Sampler:
             entry = json.loads(line)
             if entry["what"] == "order":
                 self._true_order(entry)
+            elif entry["what"] == "rename":
+                self._rename(entry)
             elif (key := true_key(entry)) is not None:
                 self._happened(key, entry)
 
     def _happened(self, key: Hashable, entry: Body) -> None:
+        if entry["what"] == "unread":
+            self._unread[key] = brief(entry)
+            if key in self._quarantined:
+                return
+        if entry["what"] == "fill" and is_perp(entry["fill"]["coin"]):
+            self._true_position(entry)
         if self._early.get(key):
             self._early[key] -= 1
             return
@@ -116,6 +135,24 @@ class Sampler:
         item = Item(entry["account"], STREAMS["order"], entry["time"], self.clock(), brief(entry))
         self._orders[key] = entry["status"], entry.get("hidden", False), item
         self._compare(key)
+
+    def _true_position(self, entry: Body) -> None:
+        fill, item = entry["fill"], Item(entry["account"], "position", entry["time"], self.clock(), "")
+        key = entry["account"], fill["coin"]
+        before = self._positions[key][0] if key in self._positions else Decimal(fill["startPosition"])
+        size = before + Decimal(fill["sz"]) * (1 if fill["side"] == "B" else -1)
+        item.text = f"the position {key} is {size}"
+        self._positions[key] = size, item
+
+    def _rename(self, entry: Body) -> None:
+        """The positions are those of the new coins; those of the old ones may be shown for some minutes."""
+        for account, coin in list(self._positions):
+            dex, _, name = coin.partition(":")
+            if dex == entry["old"]:
+                size, _ = self._positions.pop((account, coin))
+                key = account, f"{entry['new']}:{name}"
+                item = Item(account, "position", entry["time"], self.clock(), f"the position {key} is {size}")
+                self._positions[key] = size, item
 
     # what is stored
 
@@ -129,8 +166,12 @@ class Sampler:
                 key = body["account"], int(body["order_id"])
                 self._stored_orders[key] = body["status"]
                 self._compare(key)
+            elif kind == "position":
+                size = Decimal(body["size"]) if body.get("is_open", True) else Decimal(0)
+                self._stored_positions[body["account"], body["coin"]] = size if body["side"] == "long" else -size
             elif kind == "quarantine":
                 for key in unread_keys(body):
+                    self._quarantined.add(key)
                     self._missing.pop(key, None)
             else:
                 self._stored(stored_key(kind, body))
@@ -168,7 +209,7 @@ def is_same_status(stored: str, true: str, *, is_hidden: bool = False) -> bool:
     """Whether an order's stored status is the true one; how a hidden one ended cannot be known."""
     if is_hidden:
         return stored in {"unknown", true}
-    return WAITING.get(stored, stored) == WAITING.get(true, true)
+    return one_word(stored) == one_word(true)
 
 
 def true_key(entry: Body) -> Hashable:

@@ -32,6 +32,7 @@ ACCOUNTS = 4
 BUSY_S = 70.0
 CALM_S = 66.0  # longer than the patience: what was lost in the busy time is either told by then or a violation
 SETTLE_S = 30.0
+STATES_S = 6.0  # account states come every 5 s
 SAMPLE_S = 1.0
 KEPT = 5  # of each difference: the others are counted
 LIMITS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000)
@@ -189,8 +190,8 @@ def _sample(sampler: Sampler, monitor: Monitor, seconds: float, stops: list[tupl
 
 def _settle(sampler: Sampler, monitor: Monitor, truth: Path) -> None:
     """Until the journal has everything that no gap names, and the closes that may come ten seconds after their fill."""
-    ends = time.monotonic() + SETTLE_S
-    while time.monotonic() < ends:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < SETTLE_S:
         monitor.keep_alive()
         sampler.sample()
         try:
@@ -199,7 +200,11 @@ def _settle(sampler: Sampler, monitor: Monitor, truth: Path) -> None:
                 closes = [json.loads(body) for (body,) in journal.query(CLOSES)]
         except JournalError:
             continue
-        if not sampler.lacking(gaps, 0) and len(seen_closes(closes)) >= len(truth_of(truth)["close"]):
+        if (
+            passed > STATES_S
+            and not sampler.lacking(gaps, 0)
+            and len(seen_closes(closes)) >= len(truth_of(truth)["close"])
+        ):
             return
         time.sleep(SAMPLE_S)
 

@@ -88,11 +88,16 @@ def stored_ledger(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
 
 def final_statuses(truth: Truth) -> dict[tuple[str, int], str]:
     """The last status of each order."""
-    return {(entry["account"], entry["order"]["oid"]): entry["status"] for entry in truth["order"]}
+    return {(entry["account"], entry["order"]["oid"]): one_word(entry["status"]) for entry in truth["order"]}
+
+
+def one_word(status: str) -> str:
+    """An order's status; that it waits for another one to fill may be said by the history or by the list."""
+    return "waiting" if status == "waitingForFill" else status
 
 
 def stored_statuses(bodies: Iterable[Body]) -> dict[tuple[str, int], str]:
-    return {(body["account"], int(body["order_id"])): body["status"] for body in bodies}
+    return {(body["account"], int(body["order_id"])): one_word(body["status"]) for body in bodies}
 
 
 def true_closes(truth: Truth) -> list[tuple[Any, ...]]:

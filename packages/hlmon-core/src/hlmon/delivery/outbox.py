@@ -11,10 +11,21 @@ from msgspec.structs import replace
 
 from hlmon.delivery.follower import UNSAVED_SKIPS
 from hlmon.delivery.silences import SilenceFile, silences_path
-from hlmon.events import Alert, decode
+from hlmon.events import Alert, Event, decode
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
-from hlmon.routing import Notice, Policy, Route, Surroundings, Waiting, decide, detained, route_named, take_over
-from hlmon.routing.decide import condition_of
+from hlmon.routing import (
+    Notice,
+    Policy,
+    Route,
+    Surroundings,
+    Waiting,
+    condition_of,
+    decide,
+    review,
+    route_named,
+    take_over,
+)
 
 READ_AT_ONCE: Final = 1000
 _CAUSES: Final = 1000
@@ -78,20 +89,16 @@ class Outbox:
     def waiting(self, now_ms: int) -> list[Waiting]:
         """What waits and is not held, after another look at silences, inhibitions and quiet hours."""
         with self._lock:
-            found, changed = [], []
-            around = self._around(now_ms)
-            for notice, alert in self._table.ready(self.name, now_ms, READ_AT_ONCE):
-                _, route = route_named(alert, self._policy) or ("", Route(to=(self.name,)))
-                looked_at = (
-                    notice if alert.state == "resolved" else detained(notice, alert, route, self._policy, around)
-                )
-                if looked_at == notice:
-                    found.append(Waiting(notice, alert, route))
-                else:
-                    changed.append(looked_at)
+            found = self._table.ready(self.name, now_ms, READ_AT_ONCE)
+            waiting = [Waiting(notice, alert, self._route(alert)) for notice, alert in found]
+            ready, changed = review(waiting, self._policy, self._around(now_ms), whole=len(found) < READ_AT_ONCE)
             if changed:
                 self._table.put(changed)
-            return found
+            return ready
+
+    def _route(self, alert: Alert) -> Route:
+        _, route = route_named(alert, self._policy) or ("", Route(to=(self.name,)))
+        return route
 
     def revisit(self, now_ms: int) -> None:
         """Let go what is no longer muted, and tell again of conditions that have been firing for long."""
@@ -145,10 +152,22 @@ class Outbox:
         with self._lock:
             self._table.mark_sent(self.name, seqs, now_ms)
 
-    def mark_refused(self, seq: int, reason: str) -> None:
-        """The notifier refused this one for good."""
+    def mark_refused(self, seq: int, alert: Event, reason: str) -> None:
+        """The notifier refused this one for good; with a beginning goes the end that waits."""
         with self._lock:
             self._table.mark_refused(self.name, seq, reason)
+            if isinstance(alert, Alert) and alert.state == "firing":
+                self._drop_end(seq, condition_of(alert))
+
+    def _drop_end(self, seq: int, condition: str) -> None:
+        later = (
+            (notice, alert)
+            for notice, alert in self._table.ready(self.name, LATEST_TIME_MS, READ_AT_ONCE)
+            if notice.seq > seq and condition_of(alert) == condition
+        )
+        notice, alert = next(later, (None, None))
+        if notice and alert and alert.state == "resolved":
+            self._table.put([replace(notice, state="dropped", reason="its beginning was refused")])
 
     def unread(self) -> int:
         """How many events were not looked at."""
