@@ -76,13 +76,15 @@ def measure(path: Path) -> dict[str, Any]:
     }
 
 
+# Not ru_maxrss: that begins with the memory of the process which started this one.
 _MEASURED = """
-import resource, sys
+import pathlib, sys
 from hlmon.cli import main
 try:
     main()
 finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    status = pathlib.Path("/proc/self/status").read_text()
+    print("peak", status.split("VmHWM:")[1].split()[0], file=sys.stderr)
 """
 
 

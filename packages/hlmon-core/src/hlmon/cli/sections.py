@@ -25,9 +25,13 @@ GAIN, LOSS, QUIET, CAUTION = "green", "red", "bright_black", "yellow"
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is looked at and from where: the labels of accounts, the time, the size of the terminal."""
+    """What is looked at and from where: the labels of accounts, the time, the size of the terminal.
+
+    `now_ms` is the present in the time of the status; the times of events are of a clock that is `skew_ms` ahead.
+    """
 
     now_ms: int
+    skew_ms: int = 0
     width: int = 80
     height: int = 24
     title: str = "hlmon"
@@ -40,7 +44,7 @@ class View:
 
     def when(self, time_ms: int) -> str:
         """How long ago something happened."""
-        return f"[{QUIET}]{ago(time_ms, self.now_ms, ' ago' if self.wide else '')}[/]"
+        return f"[{QUIET}]{ago(time_ms, self.now_ms + self.skew_ms, ' ago' if self.wide else '')}[/]"
 
     def name(self, account: str) -> str:
         """An account's label, else the ends of its address."""
@@ -85,10 +89,12 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
         more = ("Withdrawable", "Margin used") if view.wide else ()
         table = _table(("Account", "Mode"), ("Value", *more, "Open PnL", "Leverage"), ("Health", "Heard"))
         for account in names[:shown]:
-            known = board.snapshots.get(account)
+            live = watched.get(account)
+            is_doubtful = live is not None and live.mode == "unknown"  # then no figure is right
+            known = None if is_doubtful else board.snapshots.get(account)
             figures = [money(known.withdrawable), money(known.total_margin_used)] if known else [UNKNOWN] * 2
             info = board.infos.get(account)
-            mode = known.mode if known else info.mode if info else UNKNOWN
+            mode = "unknown" if is_doubtful else known.mode if known else info.mode if info else UNKNOWN
             table.add_row(
                 view.name(account),
                 "portfolio" if mode == "portfolio_margin" else mode,
@@ -97,7 +103,7 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
                 _gain(known.total_unrealized_pnl) if known else UNKNOWN,
                 f"{known.leverage:.1f}x" if known else UNKNOWN,
                 _health(known),
-                _heard(watched.get(account), view.now_ms),
+                _heard(live, view.now_ms),
             )
         return table
 

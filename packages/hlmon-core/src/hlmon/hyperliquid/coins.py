@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from hlmon.errors import Permanent
 from hlmon.events import is_perp
@@ -19,6 +20,7 @@ from hlmon.hyperliquid.info import Info
 
 Verdict = str | None
 """None: good. "": could not be verified. Anything else: a sentence about what is wrong with it."""
+NOT_VERIFIED: Final[Verdict] = ""
 
 
 async def validate(names: Iterable[str], info: Info) -> dict[str, Verdict]:
@@ -31,7 +33,7 @@ async def validate(names: Iterable[str], info: Info) -> dict[str, Verdict]:
         try:
             exist = await _existing(group, info)
         except Permanent:  # verifies nothing, but harms nobody
-            verdicts.update(dict.fromkeys(members, ""))
+            verdicts.update(dict.fromkeys(members, NOT_VERIFIED))
         else:
             verdicts.update({name: judge(name, exist) for name in members})
     return verdicts

@@ -12,7 +12,7 @@ from typing import cast
 
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import JournalError, WireError
-from hlmon.events import AccountInfo, Event, MarketTrades
+from hlmon.events import AccountInfo, Event, Ledger, MarketTrades
 from hlmon.hyperliquid.account import DAY_MS, Account
 from hlmon.hyperliquid.background import Background
 from hlmon.hyperliquid.budget import Budget
@@ -37,6 +37,7 @@ from hlmon.status import SourceStatus
 CHECKPOINT_SECONDS = 60.0
 INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
 LONGEST_CHANNEL, MOST_COUNTERS = 40, 100  # a name comes from outside
+MOST_UNKNOWN_TYPES = 100
 PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
 
 OnFrame = Callable[[bytes], None]
@@ -59,6 +60,7 @@ class HyperliquidFeed:
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
         self._told_unread: set[tuple[str, str]] = set()
+        self._unknown_types: set[str] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -86,7 +88,14 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
+        self._around = Surroundings(
+            self._info,
+            ingest,
+            self._clock,
+            self.exchange_ms,
+            self._quarantine,
+            latest_ms=self._exchange_clock.latest_ms,
+        )
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
@@ -189,9 +198,20 @@ class HyperliquidFeed:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
         elif (account := self._accounts.get(frame.account)) is not None:
+            if frame.stream == "userNonFundingLedgerUpdates":
+                self._name_unknown(frame)
             if account.doubts(frame, self._clock.now()):
                 self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
+
+    def _name_unknown(self, frame: Events) -> None:
+        """Say once in the log of each type of ledger entry that its effect is not known; `hlmon status` counts them."""
+        for entry in frame.events:
+            if not isinstance(entry, Ledger) or entry.amount is not None or entry.type in self._unknown_types:
+                continue
+            if len(self._unknown_types) < MOST_UNKNOWN_TYPES:
+                self._unknown_types.add(entry.type)
+                _log.warning("ledger entries of type %r are kept, but what they do is not known", entry.type[:80])
 
     def _control(self, frame: Frame) -> None:
         if isinstance(frame, Ack):

@@ -171,7 +171,10 @@ class OpenOrderQuestions:
     ) -> Sequence[Event]:
         try:
             found = await around.info.ask(
-                request, lambda body: decode_answer(request["type"], account.address, body, clock_ms=clock_ms)
+                request,
+                lambda body: decode_answer(
+                    request["type"], account.address, body, clock_ms=clock_ms, latest_ms=around.latest_ms()
+                ),
             )
         except Permanent as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)

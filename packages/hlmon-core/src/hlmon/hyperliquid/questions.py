@@ -14,12 +14,13 @@ from hlmon.hyperliquid.account_mode import unknown_word
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
-from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
+from hlmon.hyperliquid.decode_role import decode_account_mode, decode_mode_word, decode_role
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
+COINS_SECONDS = 30.0  # until coins are tried that the exchange did not confirm
 REFUSED_SECONDS = 300.0  # until a refused question is asked again
 LOOK_SECONDS = 1.0
 AGENTS_PAUSE_SECONDS = 10.0
@@ -79,9 +80,15 @@ class Questions:
             await self._clock.sleep(AGENTS_SECONDS)
 
     async def validate_coins(self) -> None:
-        """Let those coins be subscribed that exist."""
+        """Let those coins be subscribed that exist; all of them, with caution, while the exchange does not say so."""
         markets = self._watch.markets
-        markets.judge(await coins.validate(markets.coins, self._info))
+        validated = asyncio.ensure_future(coins.validate(markets.coins, self._info))
+        try:
+            if not await self._clock.within(COINS_SECONDS, validated):
+                markets.judge(dict.fromkeys(markets.coins, coins.NOT_VERIFIED))
+            markets.judge(await validated)
+        finally:
+            validated.cancel()
         for coin in markets.coins.values():
             if coin.problem:
                 _log.error("%s", coin.problem)
@@ -155,10 +162,10 @@ class Questions:
         modes.asked(self._clock.now())
         modes.asking = True
         try:
-            answer = await self._info.ask(requests.info("userAbstraction", user=account.address))
+            word = await self._info.ask(requests.info("userAbstraction", user=account.address), decode_mode_word)
         finally:
             modes.asking = False
-        mode = decode_account_mode(answer)
-        if mode == "unknown" and modes.word != answer:
-            _log.error("%s: %s", account.address, unknown_word(answer))
-        modes.answered(mode, answer, self._clock.now())
+        mode = decode_account_mode(word)
+        if mode == "unknown" and modes.word != word:
+            _log.error("%s: %s", account.address, unknown_word(word))
+        modes.answered(mode, word, self._clock.now())

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from hlmon.contract import Ingest
-from hlmon.errors import Permanent
+from hlmon.errors import Permanent, WireError
 from hlmon.events import Event
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_rows import Answer
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.resume import OVERLAP_MS, Resume
 
-FIRST_PAUSE_SECONDS = 1.0  # after a refusal
+FIRST_PAUSE_SECONDS = 1.0  # after an answer that cannot be used: overload and proxies give such ones
 LONGEST_PAUSE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
@@ -25,7 +29,8 @@ _log = logging.getLogger(__name__)
 class Surroundings:
     """What reading back needs of the feed.
 
-    `exchange_ms` is the exchange's present time; `quarantine` keeps an answer, why it was not understood, of whom.
+    `exchange_ms` is the exchange's present time, `latest_ms` what no row can be later than; `quarantine` keeps an
+    answer, why it was not understood, of whom.
     """
 
     info: Info
@@ -33,6 +38,7 @@ class Surroundings:
     clock: Clock
     exchange_ms: Callable[[], int]
     quarantine: Callable[[bytes, str, str], None]
+    latest_ms: Callable[[], int] = lambda: LATEST_TIME_MS
 
 
 class Reading:
@@ -50,6 +56,7 @@ class Reading:
         self._around = around
         self._asked_ms = 0  # the exchange's time when the answer that ended the reading was asked for
         self._failures = 0
+        self._unreadable = 0  # the last answer that was not understood, hashed
 
     @property
     def done(self) -> bool:
@@ -68,18 +75,15 @@ class Reading:
         return max(self.resume.checkpoint_ms, self._asked_ms - OVERLAP_MS)
 
     async def next_page(self) -> Sequence[Event]:
-        """What one more answer brings, oldest first; if the exchange refuses, nothing until `not_before`."""
+        """What one more answer brings, oldest first; if it cannot be used, nothing until `not_before`."""
         request = self.resume.request()
         if request is None:
             return ()
         asked_ms = self._around.exchange_ms()
-
-        def read(body: bytes) -> Answer:
-            return decode_answer(request["type"], self._account, body, clock_ms=asked_ms)
-
         try:
-            found = await self._around.info.ask(request, read)
-        except Permanent as error:
+            answer = await self._around.info.ask(request)
+            found = self._decode(request["type"], answer)
+        except (Permanent, WireError) as error:
             pause = min(FIRST_PAUSE_SECONDS * 2.0**self._failures, LONGEST_PAUSE_SECONDS)
             self._failures += 1
             self.not_before = self._around.clock.now() + pause
@@ -88,7 +92,23 @@ class Reading:
         self._failures, self.not_before = 0, 0.0
         self.pages += 1
         self._around.ingest(found.unread)
-        events = self.resume.feed(found.events, len(found.unread))
+        read = self.resume.feed(found.events, len(found.unread))
         if self.done:
             self._asked_ms = asked_ms
-        return events
+        return read
+
+    def _decode(self, request: str, answer: Any) -> Answer:
+        try:
+            return decode_answer(
+                request,
+                self._account,
+                answer,
+                clock_ms=self._around.exchange_ms(),
+                latest_ms=self._around.latest_ms(),
+            )
+        except WireError as error:
+            raw = msgspec.json.encode(answer)
+            if self._unreadable != hash(raw):  # once, if the next try gives the same
+                self._unreadable = hash(raw)
+                self._around.quarantine(raw, f"{self.stream}: {error}", self._account)
+            raise
