@@ -28,7 +28,7 @@ LAYERS = [
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
-    {"builtin", "exchange_time", "parts"},
+    {"builtin", "exchange_time", "parts", "quarantine"},
     {"host"},
     {"cli"},
     {"__main__"},

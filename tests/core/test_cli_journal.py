@@ -252,7 +252,10 @@ def test_verify_does_not_call_proven_what_a_known_gap_admits(journal: Journal):
     ("finding", "words"),
     [
         (make_gap(stream="userFundings"), "1 gaps are open"),
-        (make_quarantined(origin="wire"), "1 things that the exchange sent could not be read"),
+        (
+            make_quarantined(origin="wire", unit="row", stream="userFills"),
+            "1 rows that the exchange sent could not be read",
+        ),
         (make_fill(start_position=None, trade_id=5), "1 fills do not say where they started"),
     ],
 )
@@ -270,7 +273,7 @@ def test_verify_counts_what_was_too_much_for_the_quarantine(journal: Journal):
     journal.append([make_fill(), make_position(coin="BTC", side="long", size=Decimal(1))])
     status = Status(pid=1, version="0", started_ms=0, updated_ms=0, counters={"quarantine_overflow": 7})
     journal.put_status(msgspec.json.encode(status))
-    assert "7 things that the exchange sent could not be read" in run("verify").output
+    assert "7 rows that the exchange sent could not be read" in run("verify").output
 
 
 def test_a_gap_of_market_trades_says_nothing_about_fills(journal: Journal):

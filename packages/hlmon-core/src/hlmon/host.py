@@ -29,6 +29,7 @@ from hlmon.journal import Journal
 from hlmon.labels import Labels
 from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
+from hlmon.quarantine import QuarantineDesk, summary
 from hlmon.schedule import IdleSchedule
 from hlmon.status import FollowerStatus, SourceStatus, Status
 from hlmon.uptime import machine_uptime, wall_ms
@@ -192,6 +193,7 @@ class Monitor:
         self._labels = labels
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
+        self._quarantine = QuarantineDesk(journal, ingest, self._clock.now_ms)
         self._prune_at = self._started
         self._failures: dict[str, str] = {}  # source -> why it does not run
 
@@ -266,6 +268,7 @@ class Monitor:
 
     def _tell_status(self) -> None:
         """To other processes by the journal, to derivers as a reading, and to the watchdog."""
+        self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
         self._journal.put_status(msgspec.json.encode(status))
@@ -311,7 +314,12 @@ class Monitor:
             sources=sources,
             followers=followers,
             counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
-            problems=[*self._failures.values(), *_failing(followers, now_ms), *self._lost(sources)],
+            problems=[
+                *self._failures.values(),
+                *_failing(followers, now_ms),
+                *self._lost(sources),
+                *self._unread(sources),
+            ],
         )
 
     def _lost(self, sources: Sequence[SourceStatus]) -> list[str]:
@@ -325,6 +333,20 @@ class Monitor:
                 for name, number in self._ingest.failures.items()
             ),
         ]
+
+    def _unread(self, sources: Sequence[SourceStatus]) -> list[str]:
+        """What the exchange sent of accounts and coins that are watched, and nobody could read."""
+        watched = {"", *(account.address for source in sources for account in source.accounts)}
+        missing = [row for row in self._quarantine.missing if row.account in watched]
+        found = summary(missing, lambda account: self._labels.get(account) or account)
+        if self._quarantine.problem:
+            found.append(self._quarantine.problem)
+        if overflow := self._ingest.quarantine_overflow:
+            found.append(
+                f"{overflow} more things could not be read than the quarantine holds and are only counted: see hlmon "
+                "quarantine list, and report what is in it"
+            )
+        return found
 
 
 def _failing(followers: Sequence[FollowerStatus], now_ms: int) -> list[str]:

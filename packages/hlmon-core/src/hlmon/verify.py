@@ -76,7 +76,7 @@ class Findings:
 
     chains: Sequence[Chain]
     open_gaps: int = 0  # of the accounts' streams
-    unread: int = 0  # rows, answers and frames of the exchange that could not be read
+    unread: int = 0  # rows of the accounts that could not be read and are not dealt with
     overflow: int = 0  # such ones that were only counted, since there were too many
 
     @property

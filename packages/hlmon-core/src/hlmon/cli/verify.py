@@ -17,6 +17,7 @@ from hlmon.cli.output import make_table, print_json, show
 from hlmon.cli.text import number, short_address, utc
 from hlmon.events import Gap, Position
 from hlmon.journal import Journal
+from hlmon.quarantine import open_rows
 from hlmon.status import Status
 from hlmon.verify import Break, Chain, Findings, Walk
 
@@ -60,11 +61,11 @@ def _look_into(journal: Journal, *, now_ms: int) -> Findings:
         walk.take(account, fill)
     raw = journal.status()
     status = msgspec.json.decode(raw, type=Status) if raw else None
-    ((unread,),) = journal.query("SELECT count(*) FROM quarantine WHERE origin = 'wire'")
+    unread = [row for row in open_rows(journal, now_ms=now_ms) if not row.stream.startswith("trades:")]
     return Findings(
         chains=walk.chains(now_ms=now_ms),
         open_gaps=sum(bool(gap.account) and not gap.healed for gap in gaps),
-        unread=unread,
+        unread=len(unread),
         overflow=status.counters.get("quarantine_overflow", 0) if status else 0,
     )
 
@@ -99,8 +100,8 @@ def _conclusion(findings: Findings) -> Iterator[str]:
         yield f"{findings.unlinked:,} fills do not say where they started: between them nothing is proven."
     if findings.unread + findings.overflow:
         yield (
-            f"{findings.unread + findings.overflow:,} things that the exchange sent could not be read "
-            "(view quarantine): fills may be among them."
+            f"{findings.unread + findings.overflow:,} rows that the exchange sent could not be read "
+            "(hlmon quarantine list): fills may be among them."
         )
     if findings.missing:
         yield f"NOT PROVEN: fills are missing in {findings.missing} of the chains, and no gap admits it."
