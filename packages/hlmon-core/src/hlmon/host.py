@@ -328,8 +328,8 @@ class Monitor:
         return [
             *self._gaps.problems(accounts, self._labels, self._clock.now_ms()),
             *(
-                f"{name} failed {number:,} times since the start: what it would have said is missing, the log has its "
-                "first error (please report it to its authors)"
+                f"{number:,} failure{'s' * (number != 1)} of {name} since the start: what it would have said is missing"
+                ", the log has the first error (please report it to its authors)"
                 for name, number in self._ingest.failures.items()
             ),
         ]
