@@ -141,11 +141,7 @@ def _expire(account: AccountMemory) -> list[PositionClosed]:
 def _confirm(account: AccountMemory, state: AccountState) -> list[PositionClosed]:
     """The closes of positions that the account state has not shown for long enough."""
     closes: list[PositionClosed] = []
-<<<<<<< HEAD
-    dexes = {dex.dex for dex in state.dexes if dex.complete}  # of a part nothing follows
-=======
     dexes = {dex.dex for dex in state.dexes if dex.complete}
->>>>>>> main
     shown = {position.coin for dex in state.dexes for position in dex.positions}
     for coin, since_ms in list(account.vanished.items()):
         if state.time_ms < since_ms + PATIENCE_MS or coin in shown or dex_of(coin) not in dexes:
