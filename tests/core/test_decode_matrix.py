@@ -169,7 +169,7 @@ def test_null_empty_and_missing_are_the_same_for_every_field():
                     continue
                 events, unread = read(name, [row(1), changed(row(2), path, value)])
                 told.append((events, len(unread)))
-            assert all(one == told[0] for one in told if "delta" not in path), (name, path, told)
+            assert "delta" in path or all(one == told[0] for one in told), (name, path, told)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, random.SystemRandom().randrange(10**6)])
