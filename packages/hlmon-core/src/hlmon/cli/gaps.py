@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.text import short_address, span, utc
 from hlmon.events import Gap
 
@@ -35,7 +35,7 @@ def command(*, config_file: Path | None, journal: Path | None, every: bool, as_j
         show(_table(gaps, labels))
     else:
         healed = sum(gap.healed for gap in held)
-        click.echo(f"No gaps. {healed} were read back whole (hlmon gaps --all)." if healed else "No gaps.")
+        echo(f"No gaps. {healed} were read back whole (hlmon gaps --all)." if healed else "No gaps.")
 
 
 def _table(gaps: Sequence[Gap], labels: Mapping[str, str]) -> Table:
@@ -49,7 +49,7 @@ def _table(gaps: Sequence[Gap], labels: Mapping[str, str]) -> Table:
             utc(gap.start_ms),
             utc(gap.end_ms),
             "" if gap.end_ms is None else span(gap.end_ms - gap.start_ms),
-            f"[{'green' if gap.healed else 'red'}]{state}[/]",
+            coloured(state, "green" if gap.healed else "red"),
             gap.reason,
         )
     return table

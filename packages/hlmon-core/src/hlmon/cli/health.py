@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hlmon.cli.options import example, journal_options, open_journal
+from hlmon.cli.output import echo
 from hlmon.cli.running import judge, read_status
 
 
@@ -23,5 +24,5 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
     _, opened = open_journal(config_file, journal)
     with opened:
         verdict = judge(read_status(opened), now_ms=time.time_ns() // 1_000_000)
-    click.echo(f"{'healthy' if verdict.ok else 'unhealthy'}: {verdict.why}")
+    echo(f"{'healthy' if verdict.ok else 'unhealthy'}: {verdict.why}")
     ctx.exit(0 if verdict.ok else 1)

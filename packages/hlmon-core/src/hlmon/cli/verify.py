@@ -12,19 +12,19 @@ import click
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.text import number, short_address, utc
 from hlmon.events import Fill, Gap, Position
 from hlmon.journal import Journal
 from hlmon.verify import Break, Chain, verify
 
 _AGREEMENTS = {
-    "equal": "[green]equal[/]",
-    "differs": "[red]differs[/]",
-    "state older": "state is older than the last fill",
-    "settling": "state is fresh, fills may be on their way",
-    "no state": "no account state seen",
-    "no fills": "no fills known",
+    "equal": ("equal", "green"),
+    "differs": ("differs", "red"),
+    "state older": ("state is older than the last fill", ""),
+    "settling": ("state is fresh, fills may be on their way", ""),
+    "no state": ("no account state seen", ""),
+    "no fills": ("no fills known", ""),
 }
 
 
@@ -80,8 +80,8 @@ def _print(chains: Sequence[Chain], labels: Mapping[str, str]) -> None:
         show(_break_table(breaks, labels))
     accounts = len({chain.account for chain in chains})
     fills = sum(chain.fills for chain in chains)
-    click.echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")
-    click.echo(_conclusion(chains))
+    echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")
+    echo(_conclusion(chains))
 
 
 def _conclusion(chains: Sequence[Chain]) -> str:
@@ -109,10 +109,10 @@ def _table(chains: Sequence[Chain], labels: Mapping[str, str]) -> Table:
             f"{chain.fills:,}",
             utc(chain.first_ms),
             utc(chain.last_ms),
-            f"[red]{len(chain.breaks)}[/]" if chain.breaks else "0",
+            coloured(str(len(chain.breaks)), "red") if chain.breaks else "0",
             number(chain.end),
             number(chain.state_size),
-            _AGREEMENTS[chain.agreement] + (" (in a known gap)" if chain.covered else ""),
+            coloured(*_AGREEMENTS[chain.agreement], " (in a known gap)" if chain.covered else ""),
         )
     return table
 
@@ -129,6 +129,6 @@ def _break_table(breaks: Sequence[Break], labels: Mapping[str, str]) -> Table:
             utc(one.before_ms),
             number(one.expected),
             number(one.found),
-            "known" if one.covered else "[red]none: fills are missing[/]",
+            "known" if one.covered else coloured("none: fills are missing", "red"),
         )
     return table
