@@ -24,11 +24,11 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "status"},
+    {"environment", "errors", "events", "status", "uptime"},
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
-    {"builtin", "parts"},
+    {"builtin", "exchange_time", "parts", "quarantine"},
     {"host"},
     {"cli"},
     {"__main__"},

@@ -76,13 +76,51 @@ def test_a_monitor_with_nothing_to_watch_is_well_and_says_what_to_do():
     idle = SourceStatus(connection=ConnectionStatus(state="idle"), problems=["no account: use --account"])
     verdict = verdict_of(make_status(sources=[idle]))
     assert verdict.ok
-    assert verdict.why.endswith("0 accounts watched; no account: use --account")
+    assert "0 accounts watched; not well: no account: use --account" in verdict.why
+    assert not verdict.line.startswith("healthy")
 
 
 def test_problems_that_a_restart_would_not_solve_do_not_make_a_monitor_unwell():
     verdict = verdict_of(make_status(problems=["sink archive has been failing"]))
     assert verdict.ok
     assert "sink archive has been failing" in verdict.why
+
+
+def test_a_monitor_that_stores_nothing_for_a_minute_while_events_wait_is_unwell_though_running():
+    assert verdict_of(make_status(pending_since_ms=NOW_MS - 60_000)).ok
+    verdict = verdict_of(make_status(pending_since_ms=NOW_MS - 61_000))
+    assert (verdict.ok, verdict.running) == (False, True)
+    assert verdict.line.startswith("unhealthy: what came in has not been stored for 61 s")
+
+
+def test_what_is_not_well_is_never_called_healthy_though_no_restart_would_help():
+    verdict = verdict_of(make_status(problems=["sink archive has been failing"]))
+    assert verdict.line == "running for 1 h, 1 account watched; not well: sink archive has been failing"
+
+
+def test_a_clock_that_differs_is_in_the_line_of_health_and_in_status(journal: Journal):
+    status = make_status(time.time_ns() // 1_000_000)
+    status.sources[0].clock_skew_ms = -7_200_000
+    journal.put_status(msgspec.json.encode(status))
+    for command in ("health", "status"):
+        assert "this machine's clock is 7,200 s ahead of the exchange's" in run(command).output
+    status.sources[0].clock_skew_ms = 20_000
+    journal.put_status(msgspec.json.encode(status))
+    assert run("health").output == (
+        "healthy: running for 1 h, 1 account watched; this machine's clock is 20 s behind the exchange's\n"
+    )
+
+
+def test_status_judges_by_its_exit_code_when_asked_to(journal: Journal):
+    assert run("status", "--exit-code").exit_code == 1
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000)))
+    well = run("status", "--exit-code")
+    assert well.exit_code == 0
+    assert "All is well." in well.output
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000, problems=["look here"])))
+    unwell = run("status", "--exit-code", "--json")
+    assert (unwell.exit_code, json.loads(unwell.output)["reasons"]) == (1, ["look here"])
+    assert "Not well:\nProblem: look here\n" in run("status").output
 
 
 def test_health_answers_by_exit_code_and_one_line(journal: Journal):
@@ -123,7 +161,8 @@ def test_status_in_json_says_whether_all_is_well_and_why_not_in_the_words_of_the
     source = SourceStatus(accounts=[AccountStatus(address=ALICE, label="main")])
     journal.put_status(msgspec.json.encode(make_status(now_ms, sources=[source], problems=["sink archive fails"])))
     said = json.loads(run("status", "--json").output)
-    assert (said["well"], said["reasons"]) == (False, ["sink archive fails", "account main is not watched yet"])
+    reasons = ["sink archive fails", "account main is not watched yet: ordinary for some seconds after a start"]
+    assert (said["well"], said["reasons"]) == (False, reasons)
 
 
 def test_a_monitor_that_does_not_run_is_the_one_reason_whatever_it_said_last(journal: Journal):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hlmon.events import OpenOrders, Order
+from hlmon.testing.builders import make_order
 from tests.core.feed.virtual_time import START_MS
 
 
@@ -148,6 +149,31 @@ def test_the_exchange_is_asked_how_an_order_ended_that_left_the_list_without_a_w
             asked = [request["oid"] for request in running.answers.asked if request["type"] == "orderStatus"]
             assert asked == [1, 2]
             assert {order.order_id: order.status for order in running.book.of("order")} == {3: "filled", 1: "canceled"}
+
+    asyncio.run(live())
+
+
+def test_what_rested_before_a_restart_and_is_not_on_the_list_is_asked_for_and_old_ends_once_more(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            stored = {
+                1: {"status": "open"},
+                2: {"status": "waiting", "coin": "xyz:GOLD"},
+                3: {"status": "unknown"},
+                4: {"status": "open"},
+                5: {"status": "filled"},
+                6: {"status": "open", "account": tools.bob},
+            }
+            for number, changes in stored.items():
+                fields = {"account": tools.alice, "time_ms": START_MS - 9000, "order_id": number} | changes
+                running.book([make_order(**fields)])
+            running.answers.by_type["orderStatus"] = {"status": "unknownOid"}
+            running.exchange.open_orders = {(tools.alice, ""): [row(4)]}
+            await running.start(tools.alice)
+            await running.live_on(60)
+            asked = [request["oid"] for request in running.answers.asked if request["type"] == "orderStatus"]
+            assert sorted(asked) == [1, 2, 3]
 
     asyncio.run(live())
 

@@ -45,7 +45,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     with ExitStack() as stack:
         opened = stack.enter_context(Journal.open(journal))
         before = opened.last_seq()
-        ingest = Ingest(opened, _derivers(config, stack))
+        ingest = Ingest(opened, derivers_of(config, stack))
         ingest.rebuild()
         advance = stack.enter_context(_progress(sum(file.stat().st_size for file in files)))
         for size in replay.steps(ingest):
@@ -55,7 +55,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     _print(replay.tally, new)
 
 
-def _derivers(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
+def derivers_of(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
     """Those that run in every monitor."""
 
     def opened(factory: DeriverFactory[Any]) -> Deriver:
@@ -89,7 +89,7 @@ def _print(tally: Tally, new: int) -> None:
     rows += [(f"events of kind {kind}", number) for kind, number in sorted(tally.read.items())]
     rows += [(f"frames ignored: {channel}", number) for channel, number in sorted(tally.ignored.items())]
     rows += [("frames of other accounts", tally.others)] if tally.others else []
-    rows += [("lines not understood: table quarantine", tally.quarantined)] if tally.quarantined else []
+    rows += [("not understood: hlmon quarantine", tally.quarantined)] if tally.quarantined else []
     table = make_table("Read", "Number", right=("Number",))
     for name, number in rows:
         table.add_row(name, f"{number:,}")

@@ -69,8 +69,7 @@ def _header(status: Status | None, verdict: Verdict, view: View) -> list[Rendera
         text += f" · up {span(view.now_ms - status.started_ms)}"
         text += f" · {connection.reconnects} reconnects" if connection.reconnects else ""
     lines: list[RenderableType] = [_line(f"[bold]{escaped(view.title)}[/]  [{dot}]●[/] {escaped(text)}", view)]
-    problems = [*status.problems, *(text for source in status.sources for text in source.problems)] if status else []
-    problems = list(dict.fromkeys(problems))
+    problems = verdict.reasons(status, now_ms=view.now_ms) if verdict.running else []
     limit = 2 if len(problems) > 3 else 3
     lines += [_line(f"[{CAUTION}]! {escaped(problem)}[/]", view) for problem in problems[:limit]]
     if len(problems) > limit:

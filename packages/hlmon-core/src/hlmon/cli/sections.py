@@ -25,9 +25,13 @@ GAIN, LOSS, QUIET, CAUTION = "green", "red", "bright_black", "yellow"
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is looked at and from where: the labels of accounts, the time, the size of the terminal."""
+    """What is looked at and from where: the labels of accounts, the time, the size of the terminal.
+
+    `now_ms` is the present in the time of the status; the times of events are of a clock that is `skew_ms` ahead.
+    """
 
     now_ms: int
+    skew_ms: int = 0
     width: int = 80
     height: int = 24
     title: str = "hlmon"
@@ -40,7 +44,7 @@ class View:
 
     def when(self, time_ms: int) -> str:
         """How long ago something happened."""
-        return f"[{QUIET}]{ago(time_ms, self.now_ms, ' ago' if self.wide else '')}[/]"
+        return f"[{QUIET}]{ago(time_ms, self.now_ms + self.skew_ms, ' ago' if self.wide else '')}[/]"
 
     def name(self, account: str) -> str:
         """An account's label, else the ends of its address."""

@@ -24,6 +24,7 @@ from hlmon.cli.screen import render
 from hlmon.cli.sections import View
 from hlmon.config import load_config
 from hlmon.journal import Journal
+from hlmon.uptime import present_ms
 
 REFRESH_SECONDS: Final = 1.0
 LEAVING_KEYS: Final = frozenset({"q", "Q", "\x04"})
@@ -69,11 +70,14 @@ def _draw(
     journal: Journal, reader: BoardReader, console: Console, labels: dict[str, str], title: str
 ) -> RenderableType:
     status = read_status(journal)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = present_ms(status)
     watched = [account for source in status.sources for account in source.accounts] if status else []
     said = {account.address: account.label for account in watched}
     width, height = console.size
-    view = View(now_ms=now_ms, width=width, height=height, title=title, labels=labels | said)
+    skews_ms = [source.clock_skew_ms or 0 for source in status.sources] if status else []
+    view = View(
+        now_ms=now_ms, skew_ms=next(iter(skews_ms), 0), width=width, height=height, title=title, labels=labels | said
+    )
     return Plain(render(status, judge(status, now_ms=now_ms), reader.update(), view))
 
 

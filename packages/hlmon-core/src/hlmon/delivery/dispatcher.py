@@ -91,7 +91,7 @@ class Dispatcher(Courier):
         now, later = merged(groups, self._max_batch - 1)
         body = f"This notifier may send {self._pace.per_minute} messages a minute."
         summary = Alert(
-            time_ms=now_ms,
+            time_ms=now_ms + self._outbox.skew_ms(),
             rule="hlmon",
             subject="messages held back",
             severity=max((each.alert.severity for each in now), key=SEVERITIES.index),
@@ -107,8 +107,8 @@ class Dispatcher(Courier):
             stored = [entry for entry in settled if entry.seq != _NOT_STORED]
             if accepted:
                 refused.difference_update(condition_of(each.event) for each in stored if isinstance(each.event, Alert))
-                self._last_ack_ms = self._clock_ms()
-                self._outbox.mark_sent([entry.seq for entry in stored], self._last_ack_ms)
+                self._last_ack_ms = self._steady_ms()
+                self._outbox.mark_sent([entry.seq for entry in stored], self._clock_ms())
             elif stored:
                 seq, event = stored[0]
                 if isinstance(event, Alert) and event.state == "firing":

@@ -64,6 +64,8 @@ class Closes:
         self._accounts = msgspec.json.decode(memory, type=Memory).accounts
 
     def _take_fill(self, fill: Fill) -> Sequence[Event]:
+        if not fill.size:  # such rows come; they open nothing and close nothing
+            return ()
         account = self._account(fill.account)
         chain = account.chains.get(fill.coin)
         if chain is None:
@@ -139,7 +141,7 @@ def _expire(account: AccountMemory) -> list[PositionClosed]:
 def _confirm(account: AccountMemory, state: AccountState) -> list[PositionClosed]:
     """The closes of positions that the account state has not shown for long enough."""
     closes: list[PositionClosed] = []
-    dexes = {dex.dex for dex in state.dexes}
+    dexes = {dex.dex for dex in state.dexes if dex.complete}
     shown = {position.coin for dex in state.dexes for position in dex.positions}
     for coin, since_ms in list(account.vanished.items()):
         if state.time_ms < since_ms + PATIENCE_MS or coin in shown or dex_of(coin) not in dexes:

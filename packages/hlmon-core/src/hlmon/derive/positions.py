@@ -85,7 +85,7 @@ class Positions:
             for reading in shown.values()
             if self._is_news(position := _open_position(state, reading), memory.positions.get(reading.coin))
         ]
-        dexes = {dex.dex for dex in state.dexes}
+        dexes = {dex.dex for dex in state.dexes if dex.complete}
         for coin, held in memory.positions.items():
             if held.is_open and coin not in shown and dex_of(coin) in dexes:
                 memory.seen_ms[coin] = max(previous_ms, held.time_ms)

@@ -209,6 +209,7 @@ class Account:
                 self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
         self._dexes.expect(dex_of(coin) for account, coin in stored.open_coins if account == self.address)
+        self.listings.recall([order for order in stored.orders if order.account == self.address])
         for point in stored.checkpoints:
             if point.account == self.address:
                 self._history.complete_ms[point.stream] = point.time_ms

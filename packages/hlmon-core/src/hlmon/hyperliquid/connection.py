@@ -55,7 +55,8 @@ class Connection:
         self._connections = Budget(CONNECTIONS_PER_MINUTE, clock=clock)
         self._messages = Budget(MESSAGES_PER_MINUTE, clock=clock)
         self._socket: ClientConnection | None = None
-        self._state = ConnectionStatus(state="connecting", since_ms=clock.wall_ms())
+        self._state = ConnectionStatus(state="connecting")
+        self._since = clock.now()
         self._last_frame = 0.0
         self._alive = clock.now()  # the last moment of an open socket
         self._reason = ""
@@ -103,11 +104,12 @@ class Connection:
     def status(self) -> ConnectionStatus:
         """The socket's present state, in this machine's time."""
         self._state.last_frame_ms = self._clock.wall_ms(self._last_frame)
+        self._state.since_ms = self._clock.wall_ms(self._since)
         return self._state
 
     def _enter(self, state: str) -> None:
         self._state.state = state  # type: ignore[assignment]
-        self._state.since_ms = self._clock.wall_ms()
+        self._since = self._clock.now()
 
     async def _live(self) -> str:
         """One socket from its opening to its end; returns why it ended."""

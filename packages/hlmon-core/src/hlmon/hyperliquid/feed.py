@@ -28,6 +28,7 @@ from hlmon.hyperliquid.market import Markets
 from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
 from hlmon.hyperliquid.reading import Surroundings
+from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
@@ -60,6 +61,7 @@ class HyperliquidFeed:
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
         self._told_unread: set[tuple[str, str]] = set()
+        self._unread_states: dict[tuple[str, str], str] = {}  # what of the present states cannot be read
         self._unknown_types: set[str] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
@@ -88,7 +90,14 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
+        self._around = Surroundings(
+            self._info,
+            ingest,
+            self._clock,
+            self.exchange_ms,
+            self._quarantine,
+            latest_ms=self._exchange_clock.latest_ms,
+        )
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
@@ -143,6 +152,11 @@ class HyperliquidFeed:
         problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
         found = ((a.address, a.reconciler.problem(now)) for a in self._accounts.values())
         problems += [f"account {address}: {problem}" for address, problem in found if problem]
+        problems += [
+            f"a part of {stream} of account {address} cannot be read: {reason}"
+            for (address, stream), reason in self._unread_states.items()
+            if address in self._accounts
+        ]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
@@ -185,6 +199,8 @@ class HyperliquidFeed:
             return
         if frame.unread:
             self._note_unread(frame)
+        elif self._unread_states:
+            self._unread_states.pop((frame.account, frame.stream), None)
         if frame.sent_ms is not None:
             self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
@@ -219,6 +235,8 @@ class HyperliquidFeed:
 
     def _note_unread(self, frame: Events) -> None:
         self._counters["unread"] += len(frame.unread)
+        if frame.account and frame.stream not in HISTORY_REQUESTS:
+            self._unread_states[frame.account, frame.stream] = frame.unread[0].reason
         if not frame.account:
             self._ingest(frame.unread)
         stream = (frame.account, frame.stream)

@@ -74,9 +74,13 @@ class Questions:
         """The API wallets of each account, soon and every few hours."""
         while True:
             await self._clock.sleep(AGENTS_PAUSE_SECONDS)  # what is needed to watch at all is asked for first
-            for account in list(self._watch.accounts.values()):
-                if account.watchable:
-                    await self._ask_agents(account, around)
+            watched = [account for account in self._watch.accounts.values() if account.watchable]
+            asking = asyncio.gather(*(self._ask_agents(account, around) for account in watched))
+            try:
+                if await self._clock.within(HOUR_SECONDS, asking):  # one that is never answered costs no other round
+                    asking.result()
+            finally:
+                asking.cancel()
             await self._clock.sleep(AGENTS_SECONDS)
 
     async def validate_coins(self) -> None:

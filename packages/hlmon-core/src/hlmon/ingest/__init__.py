@@ -100,6 +100,11 @@ class Ingest:
         self.flush()
         return self._journal.states(kind)
 
+    def unended_orders(self) -> Sequence[Event]:
+        """The orders whose end is not known, of which there are few among all that are held; flushes first."""
+        self.flush()
+        return self._journal.unended_orders()
+
     def flush(self, *, final: bool = False) -> None:
         """Append what is pending, with the derivers' memories when they are due or this is the `final` flush."""
         events = list(self._admission.pending.values())

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from hlmon.events import STORED, Event, Fact, Name
-from hlmon.events.account import RESTING
+from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
@@ -32,6 +32,7 @@ PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issub
 """What a retention period applies to, together with orders that have ended."""
 
 _RESTING = json.dumps(sorted(RESTING))
+_UNENDED_STATUSES = json.dumps(sorted({*RESTING, UNKNOWN_END}))
 _ENCODER = msgspec.json.Encoder()
 _time_ms = itemgetter(4)  # of a row
 _Row = tuple[int, str, str, str, int, str]
@@ -57,6 +58,8 @@ _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <=
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
     ORDER BY seq LIMIT ?5"""
+_UNENDED = """SELECT seq, kind, body FROM events WHERE kind = 'order' AND kind <> 'fill'
+    AND json_extract(body, '$.status') IN (SELECT value FROM json_each(?1)) ORDER BY seq"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
 
@@ -235,6 +238,11 @@ class Journal:
         rows = self._file.read(
             f"SELECT seq, kind, body {_of_kind(kind)} AND (?2 IS NULL OR account = ?2) ORDER BY seq", (kind, account)
         )
+        return [event for row in rows if (event := decoded(*row)) is not None]
+
+    def unended_orders(self) -> list[Event]:
+        """The stored orders whose end is not known, in the order of the journal."""
+        rows = self._file.read(_UNENDED, (_UNENDED_STATUSES,))
         return [event for row in rows if (event := decoded(*row)) is not None]
 
     def count(self, kind: str) -> int:

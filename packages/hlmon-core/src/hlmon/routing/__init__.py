@@ -3,7 +3,7 @@
 from hlmon.routing.decide import Policy, Surroundings, condition_of, decide, detained, route_named, take_over
 from hlmon.routing.groups import Group, Waiting, merged, plan
 from hlmon.routing.match import SEVERITIES, Inhibit, Matcher, NotifierPolicy, Route, Silence
-from hlmon.routing.notice import Notice, NoticeState
+from hlmon.routing.notice import Notice, NoticeState, is_put_back
 from hlmon.routing.pace import Pace
 from hlmon.routing.pairs import review
 
@@ -24,6 +24,7 @@ __all__ = [
     "condition_of",
     "decide",
     "detained",
+    "is_put_back",
     "merged",
     "plan",
     "review",
