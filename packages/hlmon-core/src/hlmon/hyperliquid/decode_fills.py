@@ -127,7 +127,7 @@ def _completed(fill: Fill, row: wire.Fill, twap_id: int | None, self_trade: bool
         fill,
         fee_token=row.fee_token or "USDC",
         builder_fee=row.builder_fee,
-        cloid=row.cloid,
+        cloid=row.cloid or None,
         twap_id=twap_id,
         liquidation=None if row.liquidation is None else _liquidation(row.liquidation),
         self_trade=self_trade,
