@@ -146,6 +146,13 @@ def test_what_the_state_shows_first_is_where_the_fills_go_on_from():
     assert account.wait() is None
 
 
+def test_what_is_read_again_from_before_the_first_state_is_in_it_already():
+    account = Account(BTC=5, ETH=0)
+    account.books.take([fill(-20_000, 0, 5, 1), fill(-10_000, 8, -8, 2, "ETH"), fill(0, 5, 1, 3), fill(1000, 6, 1, 4)])
+    account.show(2000, BTC=7)
+    assert account.wait() is None
+
+
 def test_a_position_that_no_fill_leads_to_is_in_doubt_after_half_a_minute():
     account = Account(BTC=5)
     account.show(5000, BTC=7)

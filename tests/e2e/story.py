@@ -35,7 +35,6 @@ SETTLE_S = 30.0
 STATES_S = 6.0  # account states come every 5 s
 SAMPLE_S = 1.0
 KEPT = 5  # of each difference: the others are counted
-LIMITS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000)
 
 
 @dataclass
@@ -46,6 +45,9 @@ class Plan:
     faults: list[Planned]
     stops: list[tuple[float, bool]]  # when the monitor ends, and whether it is killed
     skew_seconds: float
+    rate: float  # fills per second
+    history: int  # fills of each account before the start
+    weight: int  # of REST in a minute
 
     @classmethod
     def of(cls, seed: int, kinds: tuple[str, ...] = KINDS) -> Plan:
@@ -55,7 +57,9 @@ class Plan:
         faults = [fault for fault in random_plan(seed, kinds, every_seconds=every) if fault.at_seconds < BUSY_S]
         moments = sorted(chance.uniform(1, BUSY_S + 10) for _ in range(chance.randint(0, 5)))
         stops = [(moment, chance.random() < 0.75) for moment in moments]
-        return cls(seed, faults, stops, chance.choice((0, 0, 0, 0, 25, -25, 7_200, -7_200)))
+        skew_seconds = chance.choice((0, 0, 0, 0, 25, -25, 7_200, -7_200))
+        rate, history = chance.choice((0.5, 3, 8)), chance.choice((0, 100, 2_500))
+        return cls(seed, faults, stops, skew_seconds, rate, history, chance.choice((1_200, 1_000_000)))
 
 
 @dataclass
@@ -125,14 +129,17 @@ def _environ() -> dict[str, str]:
 
 def config_of(server: SimServer) -> str:
     accounts = "".join(f'[[account]]\naddress = "{address}"\n' for address in server.addresses)
-    return f'{accounts}[hyperliquid]\nurl = "{server.url}"\ncoins = ["BTC", "ETH"]\nweight_per_minute = 1000000\n'
+    weight = server.scenario.limits.weight_per_minute
+    return f'{accounts}[hyperliquid]\nurl = "{server.url}"\ncoins = ["BTC", "ETH"]\nweight_per_minute = {weight}\n'
 
 
 def tell(plan: Plan, folder: Path) -> Result:
     """Tell the story to its end."""
     began, truth = time.monotonic(), folder / "truth.jsonl"
+    limits = Limits(weight_per_minute=plan.weight, connections=100, new_connections_per_minute=1_000)
     scenario = Scenario(
-        seed=plan.seed, accounts=ACCOUNTS, rate=8, trades_rate=4, history=100, speed=600, limits=LIMITS,
+        seed=plan.seed, accounts=ACCOUNTS, rate=plan.rate, trades_rate=4, history=plan.history, speed=600,
+        limits=limits,
         skew_seconds=plan.skew_seconds,
     )  # fmt: skip
     server = SimServer(scenario, plan=plan.faults, truth=truth)

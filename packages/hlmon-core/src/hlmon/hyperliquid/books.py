@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from hlmon.events import AccountState, Event, Fill, Name
-from hlmon.linking import steps
+from hlmon.linking import Step, steps
 
 PATIENCE_SECONDS: Final = 30.0
 """How long fills and states may disagree: they are not ordered against each other."""
@@ -59,6 +60,7 @@ class _Coin:
 
     base: Decimal | None = None  # the position after all fills up to `base_ms`
     base_ms: int = 0
+    born_ms: int = 0  # the base is what the state of this time showed, before any fill was known
     agreed_ms: int = 0
     fills: list[Fill] = field(default_factory=list)  # after that, as they came
     is_new: bool = False  # fills came since the last look
@@ -81,10 +83,10 @@ class _Coin:
                 known.setdefault(fill.name, fill)
             elif self.stray is not None and fill.start_position is not None:
                 self._explain(fill.start_position, fill.start_position + fill.signed_size)
-        self.fills = list(known.values())
+        self.fills = [fill for fill in known.values() if fill.time_ms > self.born_ms - LAG_MS]
         found: list[tuple[int, Decimal | None]] = [(self.base_ms, self.base)]
         breaks, end = {_TORN} if self.is_torn else set[_Mark](), self.base
-        for start, after, time_ms in steps(self.fills, end):
+        for start, after, time_ms in _not_counted(list(steps(self.fills, end)), self.base, self.born_ms):
             if start is not None and end is not None and start != end:
                 breaks.add((time_ms, end, start))
             found.append((time_ms, after))
@@ -206,13 +208,14 @@ class Books:
     def _new(self, name: str) -> _Coin:
         """A coin that was never heard of: where every position of its dex has been shown, it had none."""
         known = _dex_of(name) in self._whole
-        coin = self._coins[name] = _Coin(ZERO, agreed_ms=self._state_ms) if known else _Coin()
+        born_ms = self._state_ms
+        coin = self._coins[name] = _Coin(ZERO, born_ms=born_ms, agreed_ms=born_ms) if known else _Coin()
         return coin
 
     def _compare(self, name: str, coin: _Coin, now: float, *, is_state: bool = True) -> None:
         coin.is_new = False
         if not coin.fills and coin.base is None:  # the first that is known of it
-            coin.base = coin.shown
+            coin.base, coin.born_ms = coin.shown, coin.shown_ms
             coin.agree(coin.shown_ms)
             return
         path, marks = coin.path()
@@ -239,6 +242,20 @@ class Books:
             coin.agree(coin.shown_ms)
             coin.rest(path, end_ms)
             coin.stray = None
+
+
+def _not_counted(found: list[Step], base: Decimal | None, born_ms: int) -> list[Step]:
+    """The steps without those that a base which a state of `born_ms` showed counts in.
+
+    What is read again may go back beyond that state, whose time may be a little off.
+    """
+    early = [step for step in found if step[2] <= born_ms]
+    if not early or (early[0][0] == base and all(one[1] == next_[0] for one, next_ in pairwise(early))):
+        return found
+    counted = [place for place, (_, after, _) in enumerate(early) if after == base]
+    if counted:
+        return found[counted[-1] + 1 :]
+    return found if early[0][0] == base else found[len(early) :]
 
 
 def _place(path: _Path, shown: Decimal, time_ms: int) -> int | None:
