@@ -189,3 +189,27 @@ def test_a_position_of_size_0_is_none():
     sent = STATE | {"assetPositions": [{"position": POSITION | {"szi": "0.0"}}]}
     seen = frame("clearinghouseState", dex="", clearinghouseState=sent)
     assert (seen.events[0].dexes[0].positions, seen.events[0].dexes[0].complete) == ((), True)
+
+
+def test_portfolio_margin_is_told_with_what_it_holds_net_of_what_could_be_borrowed():
+    row = {"coin": "USDC", "token": 0, "total": "10", "hold": "6", "spotHold": "2", "ltv": "0.0", "supplied": "4"}
+    (state,) = frame("spotState", spotState={"balances": [row], "portfolioMarginEnabled": True}).events
+    assert state.portfolio_margin
+    assert [(held.hold, held.spot_hold) for held in state.balances] == [(6, 2)]
+
+
+def test_escrows_are_told_apart_from_balances_and_held_whole():
+    (state,) = frame("spotState", spotState={"balances": [], "evmEscrows": [ESCROW]}).events
+    assert state.escrows == (Balance(coin="HYPE", total=Decimal(3), hold=Decimal(3)),)
+    assert state.complete
+
+
+ESCROW = {"coin": "HYPE", "token": 150, "total": "3"}
+
+
+@pytest.mark.parametrize("odd", [[ESCROW, {"coin": "HYPE"}], [ESCROW | {"total": "NaN"}], {"HYPE": 3}, 7, "x", [None]])
+def test_escrows_that_cannot_be_read_make_the_state_incomplete_and_cost_nothing_else(odd):
+    sent = {"balances": [{"coin": "USDC", "total": "7"}], "evmEscrows": odd, "portfolioMarginEnabled": odd}
+    (state,) = frame("spotState", spotState=sent).events
+    assert [held.total for held in state.balances] == [7]
+    assert (state.escrows, state.complete, state.portfolio_margin) == ((), False, False)
