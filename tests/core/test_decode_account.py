@@ -207,9 +207,18 @@ def test_escrows_are_told_apart_from_balances_and_held_whole():
 ESCROW = {"coin": "HYPE", "token": 150, "total": "3"}
 
 
-@pytest.mark.parametrize("odd", [[ESCROW, {"coin": "HYPE"}], [ESCROW | {"total": "NaN"}], {"HYPE": 3}, 7, "x", [None]])
-def test_escrows_that_cannot_be_read_make_the_state_incomplete_and_cost_nothing_else(odd):
+@pytest.mark.parametrize("odd", [{"coin": "HYPE"}, ESCROW | {"total": "NaN"}, None])
+def test_an_escrow_that_cannot_be_read_costs_itself_and_is_kept(odd):
+    seen = frame("spotState", spotState={"balances": [{"coin": "USDC", "total": "7"}], "evmEscrows": [ESCROW, odd]})
+    (state,) = seen.events
+    assert [held.total for held in (*state.balances, *state.escrows)] == [7, 3]
+    assert not state.complete
+    assert [row.unit for row in seen.unread] == ["row"]
+
+
+@pytest.mark.parametrize("odd", [{"HYPE": 3}, 7, "x"])
+def test_what_is_no_list_of_escrows_costs_no_balance(odd):
     sent = {"balances": [{"coin": "USDC", "total": "7"}], "evmEscrows": odd, "portfolioMarginEnabled": odd}
     (state,) = frame("spotState", spotState=sent).events
     assert [held.total for held in state.balances] == [7]
-    assert (state.escrows, state.complete, state.portfolio_margin) == ((), False, False)
+    assert (state.escrows, state.portfolio_margin) == ((), False)
