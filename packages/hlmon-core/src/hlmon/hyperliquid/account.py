@@ -163,6 +163,7 @@ class Account:
     def check(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """Called again and again: whether something must be read again, or a reading back makes no progress."""
         self._renew_unanswered(around.clock.now())
+        self.reconciler.renew.update(self.listings.silent(around.clock.now()))
         if self.recovery is not None:
             self.recovery.check(around.clock.now())
         elif self.acked:
