@@ -108,7 +108,7 @@ def _still_holds(event: Event) -> bool:
         case Position() | Checkpoint() | AccountInfo():
             return True
         case Order():
-            return event.status in {"open", "triggered"}
+            return not event.has_ended and event.status != "unknown"
         case Gap():
             return event.end_ms is None
     return False

@@ -254,8 +254,8 @@ class SpotBalances(Row):
     """All tokens of an account."""
 
     balances: list[SpotBalance]
-    evm_escrows: Any = None  # of Escrow; read one by one
-    portfolio_margin_enabled: Any = None
+    evm_escrows: list[Escrow] | None = None
+    portfolio_margin_enabled: bool | None = None
 
 
 class Trade(Row):
