@@ -250,6 +250,12 @@ class Account:
             resuming=self.recovery is not None,
         )
 
+    def problem(self, now: float) -> str:
+        """Why something of it may be missing now; "" if nothing is."""
+        if self.recovery is not None and self.acked:
+            return f"its history is being read back since {now - self.recovery.began:.0f} s: ordinary after a start"
+        return self.reconciler.problem(now)
+
     def _beat(self, time_ms: int, now: float) -> None:
         self.last_seen = now
         self.silences = 0
