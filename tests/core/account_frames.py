@@ -5,6 +5,7 @@ import json
 from hlmon.hyperliquid.decode import decode_frame
 
 ME = "0x" + "a" * 40
+BEGIN_MS = 1_796_000_000_000  # times are told from here
 
 
 def frame(channel, **data):
@@ -21,7 +22,7 @@ def order(**changes):
         "limitPx": "30000.0",
         "sz": "0.2",
         "oid": 5,
-        "timestamp": 100,
+        "timestamp": BEGIN_MS + 100,
         "triggerCondition": "N/A",
         "isTrigger": False,
         "triggerPx": "0.0",
@@ -36,4 +37,4 @@ def order(**changes):
 
 
 def status(word, time, **changes):
-    return {"order": order(**changes), "status": word, "statusTimestamp": time}
+    return {"order": order(**changes), "status": word, "statusTimestamp": BEGIN_MS + time}

@@ -76,7 +76,7 @@ def plain_closes(rows: list[dict]) -> list[tuple]:
 
 
 def fills_of(rows: list[dict]) -> list[Fill]:
-    fills = decode_answer("userFills", "0x" + "ab" * 20, json.dumps(rows).encode(), clock_ms=1)
+    fills = decode_answer("userFills", "0x" + "ab" * 20, json.dumps(rows).encode(), clock_ms=1).events
     return [fill for fill in fills if isinstance(fill, Fill)]
 
 

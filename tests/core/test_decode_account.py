@@ -1,13 +1,14 @@
 """The states of an account, and numbers that are none in whatever is said about it."""
 
+import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from hlmon.errors import WireError
 from hlmon.events import AccountState, Balance, DexState, PositionReading, SpotState
-from hlmon.hyperliquid.decode import decode_answer
-from tests.core.account_frames import FUNDING, ME, frame, order, status
+from hlmon.hyperliquid.decode import decode_answer, decode_frame
+from tests.core.account_frames import BEGIN_MS, FUNDING, ME, frame, order, status
 
 STATE = {
     "marginSummary": {"accountValue": "100.5", "totalNtlPos": "50", "totalRawUsd": "1", "totalMarginUsed": "10"},
@@ -32,7 +33,7 @@ STATE = {
             },
         }
     ],
-    "time": 77,
+    "time": BEGIN_MS + 77,
 }
 DEX_STATE = DexState(
     dex="",
@@ -57,26 +58,28 @@ DEX_STATE = DexState(
         ),
     ),
 )
-EMPTY = {"marginSummary": {"accountValue": "0.0"}, "assetPositions": [], "time": 78}
+EMPTY = {"marginSummary": {"accountValue": "0.0"}, "assetPositions": [], "time": BEGIN_MS + 78}
 
 
 def test_the_account_state_holds_every_dex_and_funding_that_was_paid_is_negative():
     seen = frame("allDexsClearinghouseState", clearinghouseStates=[["", STATE], ["xyz", EMPTY]])
     (state,) = seen.events
     assert isinstance(state, AccountState)
-    assert (state.account, state.time_ms) == (ME, 78)
+    assert (state.account, state.time_ms) == (ME, BEGIN_MS + 78)
     assert state.dexes[0] == DEX_STATE
     assert (state.dexes[1].dex, state.dexes[1].positions) == ("xyz", ())
 
 
 def test_the_state_of_one_dex_is_an_account_state_of_that_dex_alone():
     (live,) = frame("clearinghouseState", dex="", clearinghouseState=STATE).events
-    (asked,) = decode_answer("clearinghouseState", ME, STATE, clock_ms=1)
-    assert live == asked == AccountState(account=ME, time_ms=77, dexes=(DEX_STATE,))
+    (asked,) = decode_answer("clearinghouseState", ME, STATE, clock_ms=1).events
+    assert live == asked == AccountState(account=ME, time_ms=BEGIN_MS + 77, dexes=(DEX_STATE,))
 
 
 def test_a_state_without_a_time_is_of_the_largest_time_seen():
-    (state,) = frame("clearinghouseState", dex="", clearinghouseState={"marginSummary": {"accountValue": "1"}}).events
+    (state,) = frame(
+        "clearinghouseState", dex="", clearinghouseState={"marginSummary": {"accountValue": "1"}, "assetPositions": []}
+    ).events
     assert state.time_ms == 5
 
 
@@ -102,19 +105,81 @@ def test_the_spot_state_holds_tokens_and_outcomes_and_takes_the_largest_time_see
     )
     (live,) = frame("spotState", spotState=BALANCES).events
     assert live == SpotState(account=ME, time_ms=5, balances=expected)
-    assert decode_answer("spotClearinghouseState", ME, BALANCES, clock_ms=5) == [live]
+    assert decode_answer("spotClearinghouseState", ME, BALANCES, clock_ms=5).events == [live]
 
 
 @pytest.mark.parametrize(
     ("channel", "data"),
     [
         ("spotState", {"spotState": {"balances": [{"coin": "USDC", "total": "NaN"}]}}),
-        ("clearinghouseState", {"clearinghouseState": EMPTY | {"withdrawable": "-Infinity"}}),
-        ("allDexsClearinghouseState", {"clearinghouseStates": [["", EMPTY | {"withdrawable": "nan"}]]}),
-        ("userFundings", {"fundings": [FUNDING | {"time": 1, "usdc": "N\u0061N"}]}),
+        ("clearinghouseState", {"clearinghouseState": EMPTY | {"withdrawable": "x"}}),
+        ("allDexsClearinghouseState", {"clearinghouseStates": [["", EMPTY | {"marginSummary": {}}]]}),
+        ("userFundings", {"fundings": [FUNDING | {"time": BEGIN_MS, "usdc": "N\u0061N"}]}),
         ("userHistoricalOrders", {"orderHistory": [status("open", 1, children=[order(sz="inf")])]}),
     ],
 )
-def test_a_number_that_is_none_refuses_the_frame(channel, data):
-    with pytest.raises(WireError):
-        frame(channel, **data)
+def test_what_cannot_be_read_is_kept_whole_and_named(channel, data):
+    (kept,) = frame(channel, **data).unread
+    assert (kept.account, kept.stream, kept.unit, kept.origin) == (ME, channel, "row", "wire")
+    assert json.loads(kept.payload)
+
+
+POSITION = STATE["assetPositions"][0]["position"]
+
+
+def test_a_position_that_cannot_be_read_costs_itself_and_its_dex_is_incomplete():
+    sent = STATE | {"assetPositions": [{"position": POSITION | {"szi": None}}, {"position": POSITION}]}
+    seen = frame("allDexsClearinghouseState", clearinghouseStates=[["", sent], ["xyz", EMPTY]])
+    (state,) = seen.events
+    assert [(dex.dex, dex.complete, len(dex.positions)) for dex in state.dexes] == [("", False, 1), ("xyz", True, 0)]
+    assert len(seen.unread) == 1
+
+
+def test_a_dex_that_cannot_be_read_costs_itself():
+    seen = frame(
+        "allDexsClearinghouseState", clearinghouseStates=[["", EMPTY | {"marginSummary": None}], ["xyz", EMPTY]]
+    )
+    assert [dex.dex for dex in seen.events[0].dexes] == ["xyz"]
+    assert len(seen.unread) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("leverage", None, {"leverage": 0, "margin_mode": "cross"}),
+        ("maxLeverage", None, {"max_leverage": 0}),
+        ("cumFunding", None, {"funding": 0}),
+        ("marginUsed", None, {"margin_used": 0}),
+        ("liquidationPx", "", {"liquidation_price": None}),
+        ("liquidationPx", "NaN", {"liquidation_price": None}),
+    ],
+)
+def test_a_position_with_a_field_that_says_nothing_is_read(field, value, expected):
+    sent = STATE | {"assetPositions": [{"position": POSITION | {field: value}}]}
+    seen = frame("clearinghouseState", dex="", clearinghouseState=sent)
+    assert seen.events[0].dexes == (
+        msgspec.structs.replace(DEX_STATE, positions=(msgspec.structs.replace(DEX_STATE.positions[0], **expected),)),
+    )
+    assert seen.unread == ()
+
+
+def test_a_balance_without_a_total_is_unknown_and_not_0():
+    sent = {"balances": [{"coin": "USDC", "total": None}, {"coin": "HYPE", "total": "3"}]}
+    (state,) = frame("spotState", spotState=sent).events
+    assert ([balance.coin for balance in state.balances], state.complete) == (["HYPE"], False)
+
+
+@pytest.mark.parametrize("missing", [{}, {"balances": None}, None, [], "x"])
+def test_a_spot_state_without_balances_says_nothing_and_is_kept_as_a_frame_of_its_account(missing):
+    seen = frame("spotState", spotState=missing)
+    assert (seen.account, seen.events, seen.oldest_ms) == (ME, (), None)
+    assert [(kept.unit, kept.account, kept.stream) for kept in seen.unread] == [("frame", ME, "spotState")]
+
+
+@pytest.mark.parametrize("time", [0, -1, BEGIN_MS + 10**9, 2**63 - 1, 10**30, "x", None, True])
+def test_a_state_with_an_odd_time_is_of_now_and_what_it_said_is_told(time):
+    states = [["", EMPTY | {"time": time}]]
+    body = {"channel": "allDexsClearinghouseState", "data": {"user": ME, "clearinghouseStates": states}}
+    seen = decode_frame(json.dumps(body), clock_ms=BEGIN_MS, latest_ms=BEGIN_MS + 300_000)
+    assert (seen.events[0].time_ms, seen.unread) == (BEGIN_MS, ())
+    assert seen.sent_ms == (time if type(time) is int else None)

@@ -106,7 +106,7 @@ def test_what_is_no_frame_is_a_wire_error(body):
         decode_frame(body, clock_ms=1)
 
 
-@pytest.mark.parametrize("body", [b"", None, {}, [1], [{"time": "x"}], object(), float("nan"), ["\ud800"], {1: {2}}])
+@pytest.mark.parametrize("body", [b"", None, {}, [1], object(), float("nan"), ["\ud800"], {1: {2}}])
 def test_what_is_no_answer_is_a_wire_error(body):
     for request in ("userFillsByTime", "userFunding", "historicalOrders", "clearinghouseState"):
         with pytest.raises(WireError):
@@ -194,9 +194,17 @@ def test_an_agent_without_a_master_is_a_wire_error():
         ("disabled", "classic"),
         ("unifiedAccount", "unified"),
         ("portfolioMargin", "portfolio_margin"),
-        ("somethingNew", "classic"),
+        ("dexAbstraction", "dex_abstraction"),
+        ("somethingNew", "unknown"),
+        ("classic", "unknown"),
     ],
 )
 def test_the_account_mode_is_told_by_a_bare_word(word, mode):
     assert decode_account_mode(word) == mode
     assert decode_account_mode(json.dumps(word).encode()) == mode
+
+
+@pytest.mark.parametrize("body", [None, {}, [], "", 7, True, {"mode": "default"}, b"null", b"", b"<html>"])
+def test_an_answer_that_is_no_word_says_nothing_about_the_account_mode(body):
+    with pytest.raises(WireError):
+        decode_account_mode(body)

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from hlmon.errors import WireError
 from hlmon.events import Fill, Liquidation, MarketTrades, Trade
 from hlmon.hyperliquid.decode import decode_answer, decode_frame
 
 USER = "0x" + "Ab" * 20
 HASH = "0x" + "1f" * 32
+BEGIN_MS = 1_796_000_000_000  # times are told from here
 
 
 def row(**changes):
@@ -35,7 +35,7 @@ def row(**changes):
 
 
 def fills(*rows):
-    return decode_answer("userFills", USER, list(rows), clock_ms=1)
+    return decode_answer("userFills", USER, list(rows), clock_ms=1).events
 
 
 def closes(**changes):
@@ -154,14 +154,16 @@ def test_a_shared_trade_id_in_another_coin_or_millisecond_is_no_self_trade():
 
 
 def test_an_answer_newest_first_is_sorted_and_keeps_the_order_inside_a_millisecond():
-    found = fills(row(time=2, tid=1), row(time=2, tid=2), row(time=1, tid=3))
+    found = fills(row(time=BEGIN_MS + 2, tid=1), row(time=BEGIN_MS + 2, tid=2), row(time=BEGIN_MS + 1, tid=3))
     assert [fill.trade_id for fill in found] == [3, 1, 2]
 
 
 def test_a_frame_of_fills_names_its_account_in_lower_case_and_its_times():
-    seen = frame("userFills", user=USER, isSnapshot=True, fills=[row(time=1, tid=1), row(time=9, tid=2)])
+    seen = frame(
+        "userFills", user=USER, isSnapshot=True, fills=[row(time=BEGIN_MS + 1, tid=1), row(time=BEGIN_MS + 9, tid=2)]
+    )
     assert (seen.account, seen.stream, seen.is_snapshot) == (USER.lower(), "userFills", True)
-    assert (seen.oldest_ms, seen.newest_ms) == (1, 9)
+    assert (seen.oldest_ms, seen.newest_ms) == (BEGIN_MS + 1, BEGIN_MS + 9)
     assert [fill.account for fill in seen.events] == [USER.lower()] * 2
 
 
@@ -180,37 +182,78 @@ def test_a_twap_slice_is_a_fill_with_the_id_of_its_order():
     assert seen.stream == "userTwapSliceFills"
     assert [fill.twap_id for fill in seen.events] == [2278664]
     answer = decode_answer("userTwapSliceFillsByTime", USER, [{"fill": row(), "twapId": 2278664}], clock_ms=1)
-    assert tuple(answer) == seen.events
+    assert tuple(answer.events) == seen.events
 
 
-@pytest.mark.parametrize("field", ["px", "sz", "startPosition", "closedPnl", "fee", "builderFee"])
-@pytest.mark.parametrize("number", ["NaN", "-nan", "sNaN1", "Infinity", "-inf"])
-def test_a_number_that_is_none_is_refused(field, number):
-    with pytest.raises(WireError):
-        fills(row(**{field: number}))
-    with pytest.raises(WireError):
-        frame("userFills", user=USER, fills=[row(**{field: number})])
+def unread(*rows):
+    return decode_answer("userFills", USER, list(rows), clock_ms=1).unread
 
 
-def test_a_liquidation_price_that_is_none_is_refused():
-    with pytest.raises(WireError):
-        frame("userFills", user=USER, fills=[row(liquidation={"markPx": "NaN", "method": "market"})])
+NO_NUMBERS = ["NaN", "-nan", "sNaN1", "Infinity", "-inf"]
+
+
+@pytest.mark.parametrize("field", ["px", "sz"])
+@pytest.mark.parametrize("number", [*NO_NUMBERS, None, "", "x", [], "1e99", "left out"])
+def test_without_a_price_or_size_a_row_alone_is_odd_and_kept_whole(field, number):
+    odd = row(**{field: number})
+    (kept,) = unread(odd, row(tid=7))
+    assert (json.loads(kept.payload), kept.time_ms) == (odd, row()["time"])
+    assert (kept.unit, kept.stream, kept.request, kept.account) == ("row", "userFills", "userFills", USER.lower())
+    assert [fill.trade_id for fill in fills(odd, row(tid=7))] == [7]
+    seen = frame("userFills", user=USER, fills=[odd, row(tid=7)])
+    assert [fill.trade_id for fill in seen.events] == [7]
+    assert [one.name for one in seen.unread] == [kept.name]
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute", "default"),
+    [
+        ("startPosition", "start_position", None),
+        ("closedPnl", "closed_pnl", 0),
+        ("fee", "fee", 0),
+        ("builderFee", "builder_fee", None),
+    ],
+)
+@pytest.mark.parametrize("number", [*NO_NUMBERS, None, "", "left out"])
+def test_another_number_that_is_none_is_as_if_it_were_not_there(field, attribute, default, number):
+    (fill,) = fills(row(**{field: number}))
+    assert getattr(fill, attribute) == default
+
+
+@pytest.mark.parametrize("nothing", [None, "", "left out"])
+@pytest.mark.parametrize(
+    "field", ["dir", "hash", "crossed", "feeToken", "tid", "oid", "cloid", "liquidation", "twapId"]
+)
+def test_a_field_that_says_nothing_costs_nothing(field, nothing):
+    assert len(fills(row(**{field: nothing}))) == 1
+
+
+def test_a_liquidation_may_say_nothing_but_that_it_was_one():
+    (fill,) = fills(row(liquidation={"liquidatedUser": None, "markPx": None, "method": None}))
+    assert fill.liquidation == Liquidation()
 
 
 @pytest.mark.parametrize("number", [-1, 2**63])
-def test_a_time_or_id_that_no_64_bit_column_holds_is_refused(number):
+def test_a_time_or_id_that_no_64_bit_column_holds_makes_the_row_odd(number):
     for field in ("time", "oid", "tid"):
-        with pytest.raises(WireError):
-            fills(row(**{field: number}))
+        assert len(unread(row(**{field: number}), row())) == 1
+
+
+@pytest.mark.parametrize("time", [0, 1_640_995_199_999, 2**63 - 1, BEGIN_MS + 300_001])
+def test_a_row_of_a_time_that_cannot_be_is_odd_and_kept_by_the_time_of_its_neighbour(time):
+    rows = [row(time=BEGIN_MS, tid=1), row(time=time, tid=2)]
+    answer = decode_answer("userFills", USER, rows, clock_ms=BEGIN_MS, latest_ms=BEGIN_MS + 300_000)
+    assert [fill.trade_id for fill in answer.events] == [1]
+    assert [kept.time_ms for kept in answer.unread] == [BEGIN_MS]
 
 
 def test_ids_and_times_as_text_are_numbers():
-    (fill,) = frame("userFills", user=USER, fills=[row(time="12", oid="34", tid="56")]).events
-    assert (fill.time_ms, fill.order_id, fill.trade_id) == (12, 34, 56)
+    (fill,) = frame("userFills", user=USER, fills=[row(time=f"{BEGIN_MS}", oid="34", tid="56")]).events
+    assert (fill.time_ms, fill.order_id, fill.trade_id) == (BEGIN_MS, 34, 56)
 
 
 def trade(**changes):
-    return {"coin": "BTC", "side": "B", "px": "10.5", "sz": "2", "time": 7, "hash": HASH, "tid": 3} | changes
+    return {"coin": "BTC", "side": "B", "px": "10.5", "sz": "2", "time": BEGIN_MS + 7, "hash": HASH, "tid": 3} | changes
 
 
 def market(*trades):
@@ -218,33 +261,37 @@ def market(*trades):
 
 
 def test_trades_of_a_coin_are_one_reading_with_the_aggressors_side():
-    seen = market(trade(users=["0xa", "0xb"]), trade(side="A", time=8, tid=4))
+    seen = market(trade(users=["0xa", "0xb"]), trade(side="A", time=BEGIN_MS + 8, tid=4))
     assert (seen.account, seen.stream, seen.is_snapshot) == ("", "trades:BTC", False)
-    assert (seen.oldest_ms, seen.newest_ms) == (7, 8)
+    assert (seen.oldest_ms, seen.newest_ms) == (BEGIN_MS + 7, BEGIN_MS + 8)
     assert seen.events == (
         MarketTrades(
-            time_ms=8,
+            time_ms=BEGIN_MS + 8,
             coin="BTC",
-            trades=(Trade(7, "buy", Decimal("10.5"), Decimal(2), 3), Trade(8, "sell", Decimal("10.5"), Decimal(2), 4)),
+            trades=(
+                Trade(BEGIN_MS + 7, "buy", Decimal("10.5"), Decimal(2), 3),
+                Trade(BEGIN_MS + 8, "sell", Decimal("10.5"), Decimal(2), 4),
+            ),
         ),
     )
 
 
 def test_trades_of_several_coins_are_a_reading_each():
-    seen = market(trade(), trade(coin="@107", time=6), trade(time=5))
+    seen = market(trade(), trade(coin="@107", time=BEGIN_MS + 6), trade(time=BEGIN_MS + 5))
     assert [(reading.coin, reading.time_ms, len(reading.trades)) for reading in seen.events] == [
-        ("BTC", 7, 2),
-        ("@107", 6, 1),
+        ("BTC", BEGIN_MS + 7, 2),
+        ("@107", BEGIN_MS + 6, 1),
     ]
-    assert [each.time_ms for each in seen.events[0].trades] == [5, 7]
-    assert (seen.oldest_ms, seen.newest_ms) == (5, 7)
+    assert [each.time_ms for each in seen.events[0].trades] == [BEGIN_MS + 5, BEGIN_MS + 7]
+    assert (seen.oldest_ms, seen.newest_ms) == (BEGIN_MS + 5, BEGIN_MS + 7)
 
 
 def test_a_frame_without_trades_has_no_events():
     assert market().events == ()
 
 
-@pytest.mark.parametrize("field", ["px", "sz"])
-def test_a_trade_with_a_number_that_is_none_is_refused(field):
-    with pytest.raises(WireError):
-        market(trade(**{field: "NaN"}))
+@pytest.mark.parametrize("field", ["px", "sz", "time", "side", "coin"])
+def test_a_trade_that_cannot_be_read_costs_itself(field):
+    seen = market(trade(tid=1), trade(**{field: "NaN" if field != "coin" else None}), trade(tid=2))
+    assert [each.trade_id for each in seen.events[0].trades] == [1, 2]
+    assert [(kept.stream, kept.account, kept.unit) for kept in seen.unread] == [("trades:BTC", "", "row")]

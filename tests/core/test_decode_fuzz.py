@@ -21,12 +21,13 @@ from hlmon.hyperliquid.decode_market import (
 from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
 
 USER = "0x" + "a" * 40
+TIME = 1_796_000_000_005
 FILL = {
     "coin": "BTC",
     "px": "1.5",
     "sz": "2.0",
     "side": "A",
-    "time": 5,
+    "time": TIME,
     "startPosition": "2.0",
     "dir": "Close Long",
     "closedPnl": "0.5",
@@ -39,18 +40,18 @@ FILL = {
     "liquidation": {"liquidatedUser": USER, "markPx": "1.5", "method": "market"},
 }
 FUNDING = {"coin": "BTC", "usdc": "1", "szi": "1", "fundingRate": "0.1"}
-LEDGER = {"time": 5, "hash": "0x", "delta": {"type": "withdraw", "usdc": "5", "fee": "1", "user": USER}}
+LEDGER = {"time": TIME, "hash": "0x", "delta": {"type": "withdraw", "usdc": "5", "fee": "1", "user": USER}}
 ORDER = {"coin": "BTC", "side": "B", "limitPx": "1", "sz": "1", "oid": 1, "timestamp": 1, "isTrigger": True}
-ORDER_STATUS = {"order": ORDER | {"children": [ORDER]}, "status": "open", "statusTimestamp": 5}
+ORDER_STATUS = {"order": ORDER | {"children": [ORDER]}, "status": "open", "statusTimestamp": TIME}
 POSITION = {"coin": "BTC", "szi": "1", "leverage": {"type": "cross", "value": 5}, "cumFunding": {"sinceOpen": "1"}}
-STATE = {"marginSummary": {"accountValue": "1"}, "assetPositions": [{"position": POSITION}], "time": 5}
+STATE = {"marginSummary": {"accountValue": "1"}, "assetPositions": [{"position": POSITION}], "time": TIME}
 SPOT = {"balances": [{"coin": "USDC", "total": "1", "hold": "1"}]}
 FRAMES = [
     {"channel": channel, "data": {"user": USER, "isSnapshot": True} | data}
     for channel, data in [
         ("userFills", {"fills": [FILL, FILL | {"side": "B"}]}),
         ("userTwapSliceFills", {"twapSliceFills": [{"fill": FILL, "twapId": 3}]}),
-        ("userFundings", {"fundings": [FUNDING | {"time": 5}]}),
+        ("userFundings", {"fundings": [FUNDING | {"time": TIME}]}),
         ("userNonFundingLedgerUpdates", {"nonFundingLedgerUpdates": [LEDGER]}),
         ("userHistoricalOrders", {"orderHistory": [ORDER_STATUS]}),
         ("allDexsClearinghouseState", {"clearinghouseStates": [["", STATE]]}),
@@ -58,7 +59,7 @@ FRAMES = [
         ("spotState", {"spotState": SPOT}),
     ]
 ] + [
-    {"channel": "trades", "data": [{"coin": "BTC", "side": "A", "px": "1", "sz": "1", "time": 5, "tid": 1}]},
+    {"channel": "trades", "data": [{"coin": "BTC", "side": "A", "px": "1", "sz": "1", "time": TIME, "tid": 1}]},
     {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": {"type": "trades"}}},
     {"channel": "error", "data": 'Already subscribed: {"type":"trades"}'},
     {"channel": "pong"},
@@ -66,7 +67,7 @@ FRAMES = [
 ANSWERS = {
     "userFills": [FILL],
     "userTwapSliceFills": [{"fill": FILL, "twapId": 3}],
-    "userFunding": [{"time": 5, "delta": FUNDING}],
+    "userFunding": [{"time": TIME, "delta": FUNDING}],
     "userNonFundingLedgerUpdates": [LEDGER],
     "historicalOrders": [ORDER_STATUS],
     "clearinghouseState": STATE,
@@ -140,7 +141,7 @@ def test_any_json(value):
     try_frame(json.dumps(value))
     for request in ANSWERS:
         with contextlib.suppress(WireError):
-            check(decode_answer(request, USER, value, clock_ms=1))
+            check(decode_answer(request, USER, value, clock_ms=1).events)
 
 
 @settings(max_examples=500, deadline=None)
@@ -163,7 +164,7 @@ def test_frames_with_a_byte_changed(frame, data):
 def test_answers_with_a_node_changed(request, data):
     body = data.draw(mutated(ANSWERS[request]))
     with contextlib.suppress(WireError):
-        check(decode_answer(request, USER, body, clock_ms=1))
+        check(decode_answer(request, USER, body, clock_ms=1).events)
 
 
 @settings(max_examples=300, deadline=None)
@@ -178,6 +179,8 @@ def test_the_unchanged_frames_and_answers_decode():
     for frame in FRAMES:
         decode_frame(json.dumps(frame), clock_ms=1)
     for request, body in ANSWERS.items():
-        assert decode_answer(request, USER, body, clock_ms=1)
+        answer = decode_answer(request, USER, body, clock_ms=1)
+        assert answer.events
+        assert not answer.unread
     for decode, body in MARKETS:
         assert decode(body) is not None

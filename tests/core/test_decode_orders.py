@@ -6,11 +6,11 @@ import pytest
 
 from hlmon.events import Order
 from hlmon.hyperliquid.decode import decode_answer
-from tests.core.account_frames import ME, frame, order, status
+from tests.core.account_frames import BEGIN_MS, ME, frame, order, status
 
 
 def orders(*rows):
-    return decode_answer("historicalOrders", ME, list(rows), clock_ms=1)
+    return decode_answer("historicalOrders", ME, list(rows), clock_ms=1).events
 
 
 def test_an_order_carries_every_field_and_the_time_of_its_status():
@@ -18,7 +18,7 @@ def test_an_order_carries_every_field_and_the_time_of_its_status():
     (found,) = orders(status("canceled", 170, reduceOnly=True, cloid="0x1", isPositionTpsl=True, **trigger))
     assert found == Order(
         account=ME,
-        time_ms=170,
+        time_ms=BEGIN_MS + 170,
         order_id=5,
         coin="BTC",
         side="sell",
@@ -26,7 +26,7 @@ def test_an_order_carries_every_field_and_the_time_of_its_status():
         remaining=Decimal("0.2"),
         price=Decimal("30000.0"),
         status="canceled",
-        created_ms=100,
+        created_ms=BEGIN_MS + 100,
         order_type="Limit",
         tif="Gtc",
         reduce_only=True,
@@ -38,9 +38,10 @@ def test_an_order_carries_every_field_and_the_time_of_its_status():
 
 
 def test_a_short_order_is_what_is_left_of_it():
-    row = {"coin": "BTC", "limitPx": "1.5", "oid": 62269971, "side": "B", "sz": "2", "timestamp": 167}
-    (found,) = orders({"order": row, "status": "open", "statusTimestamp": 168})
-    assert (found.time_ms, found.created_ms, found.size, found.remaining, found.order_type) == (168, 167, 2, 2, "")
+    row = {"coin": "BTC", "limitPx": "1.5", "oid": 62269971, "side": "B", "sz": "2", "timestamp": BEGIN_MS + 167}
+    (found,) = orders({"order": row, "status": "open", "statusTimestamp": BEGIN_MS + 168})
+    assert (found.time_ms - BEGIN_MS, found.created_ms - BEGIN_MS) == (168, 167)
+    assert (found.size, found.remaining, found.order_type) == (2, 2, "")
 
 
 def test_an_order_without_a_trigger_has_no_trigger_price():
@@ -68,7 +69,7 @@ def test_children_of_an_order_wait_or_end_with_it(parent, child):
     grandchild = order(oid=7)
     found = orders(status(parent, 170, children=[order(oid=6, children=[grandchild])]))
     assert {each.order_id: each.status for each in found} == {5: parent, 6: child, 7: child}
-    assert {each.time_ms for each in found} == {170}
+    assert {each.time_ms for each in found} == {BEGIN_MS + 170}
 
 
 def test_a_frame_of_orders_names_its_account():

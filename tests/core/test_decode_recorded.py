@@ -49,19 +49,19 @@ def frames(pattern):
 
 def events_of(name, line):
     account = line.get("request", {}).get("user", "0xa")
-    return decode_answer(name, account, json.dumps(line["payload"]).encode(), clock_ms=1)
+    return decode_answer(name, account, json.dumps(line["payload"]).encode(), clock_ms=1).events
 
 
 def all_fills():
     for name, line in recordings("rest_userFills*.jsonl"):
         yield events_of(name, line)
     for _, line in recordings("rest_fills_special.jsonl"):
-        yield decode_answer("userFills", "0xa", [line["payload"]], clock_ms=1)
+        yield decode_answer("userFills", "0xa", [line["payload"]], clock_ms=1).events
     for _, line in recordings("ws_userEvents.jsonl"):
-        yield decode_answer("userFills", "0xa", line["payload"]["data"].get("fills", []), clock_ms=1)
+        yield decode_answer("userFills", "0xa", line["payload"]["data"].get("fills", []), clock_ms=1).events
     for _, line in recordings("node_fills_by_block.jsonl"):
         for account, row in line["payload"]["events"]:
-            yield decode_answer("userFills", account, [row], clock_ms=1)
+            yield decode_answer("userFills", account, [row], clock_ms=1).events
     for _, frame in frames("ws_session*.jsonl"):
         yield getattr(decode_frame(frame, clock_ms=1), "events", ())
     for _, frame in frames("ws_userFills.jsonl"):
@@ -175,7 +175,7 @@ def test_the_newest_first_answer_of_2023_keeps_the_order_inside_a_millisecond():
 
 def test_numbers_that_some_layer_made_text_are_numbers_again():
     rows = [line["payload"] for _, line in recordings("rest_fills_special.jsonl") if line["src"].startswith("S13")]
-    fills = decode_answer("userFills", "0xa", rows, clock_ms=1)
+    fills = decode_answer("userFills", "0xa", rows, clock_ms=1).events
     assert all(isinstance(fill.trade_id, int) and fill.trade_id for fill in fills)
 
 

@@ -112,7 +112,7 @@ def test_fields_left_out_of_the_body_are_shown_with_their_default(journal):
             "crossed": 0, "start_position": None, "twap_id": None}.items() <= fill.items()  # fmt: skip
     assert {"unrealized_pnl": 0.0, "is_open": 1, "closed_at": None, "realized_pnl": None, "leverage": 0,
             "margin_mode": "cross", "entry_price": None}.items() <= position.items()  # fmt: skip
-    assert {"role": "unknown", "mode": "classic", "status": "watched", "reason": ""}.items() <= info.items()
+    assert {"role": "unknown", "mode": "unknown", "status": "watched", "reason": ""}.items() <= info.items()
 
 
 @pytest.mark.parametrize("kind", VIEW_OF)

@@ -48,6 +48,6 @@ def events() -> list[Event]:
     for name, line in _lines("rest_*.jsonl"):
         if name in STORED_ANSWERS:
             account = line.get("request", {}).get("user", ACCOUNT)
-            for event in decode_answer(name, account, json.dumps(line["payload"]).encode(), clock_ms=1):
+            for event in decode_answer(name, account, json.dumps(line["payload"]).encode(), clock_ms=1).events:
                 found.setdefault(event.name, event)
     return list(found.values())

@@ -24,11 +24,16 @@ class Exchange:
         self.mute = False  # half open: takes everything, says nothing
         self.answers_late = False
         self.snapshots: dict[tuple[str, str], list] = {}  # (stream, user) -> rows
+        self.dexes = [""]
+        self.open_orders: dict[tuple[str, str], list] = {}  # (user, dex) -> rows
+        self.lists_late = False  # no list of open orders comes by itself
         self.replays: dict[str, list] = {}  # coin -> trades
         self.noise: list = []  # sent before every ack
         self.received: list[dict] = []
         self.sockets: list = []
         self.users: set[str] = set()
+        self.cash: dict[str, int] = {}  # on the main dex
+        self.usdc: dict[str, int] = {}  # among the spot balances
 
     @property
     def subscribed(self) -> list[tuple[str, str]]:
@@ -72,28 +77,37 @@ class Exchange:
         normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
         await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
         if message["method"] == "subscribe":
-            await self.snapshot(stream, user, coin)
+            await self.snapshot(stream, user, coin, wanted.get("dex", ""))
 
-    async def snapshot(self, stream, user, coin) -> None:
+    async def snapshot(self, stream, user, coin, dex="") -> None:
         rows = {
             "userFills": "fills",
             "userTwapSliceFills": "twapSliceFills",
             "userFundings": "fundings",
             "userNonFundingLedgerUpdates": "nonFundingLedgerUpdates",
             "userHistoricalOrders": "orderHistory",
+            "userTwapHistory": "history",
         }
         if stream in rows:
             history = self.snapshots.get((stream, user), [])
             await self.send(stream, {"user": user, rows[stream]: history, "isSnapshot": True})
         elif stream == "allDexsClearinghouseState":
             await self.beat(user)
+        elif stream == "openOrders":
+            if not self.lists_late:
+                await self.list_orders(user, dex)
         elif stream == "spotState":
-            await self.send("spotState", {"user": user, "spotState": {"balances": []}})
+            await self.spot_state(user)
         elif stream == "trades" and coin in self.replays:
             await self.send("trades", self.replays[coin])
 
+    async def list_orders(self, user, dex="") -> None:
+        orders = self.open_orders.get((user, dex), [])
+        await self.send("openOrders", {"dex": dex, "user": user, "orders": orders})
+
     async def beat(self, user) -> None:
         money = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
+        money["accountValue"] = f"{self.cash.get(user, 0)}.0"
         state = {
             "marginSummary": money,
             "crossMarginSummary": money,
@@ -102,7 +116,14 @@ class Exchange:
             "assetPositions": [],
             "time": self.time_ms,
         }
-        await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": [["", state]]})
+        await self.send(
+            "allDexsClearinghouseState", {"user": user, "clearinghouseStates": [[dex, state] for dex in self.dexes]}
+        )
+
+    async def spot_state(self, user) -> None:
+        usdc = self.usdc.get(user)
+        held = [] if usdc is None else [{"coin": "USDC", "token": 0, "total": f"{usdc}.0", "hold": "0.0"}]
+        await self.send("spotState", {"user": user, "spotState": {"balances": held}})
 
     async def fills(self, user, *rows) -> None:
         await self.send("userFills", {"user": user, "fills": list(rows)})

@@ -77,6 +77,8 @@ class Running:
             self.exchange.time_ms += 5000
             for user in sorted(self.exchange.users):
                 await self.exchange.beat(user)
+                if user in self.exchange.usdc:
+                    await self.exchange.spot_state(user)
             await settle()
 
     def account(self, address):

@@ -20,7 +20,7 @@ def test_a_half_open_socket_is_given_up_and_everything_subscribed_again(watching
             await running.time.advance(1)
             await tools.until(running.all_in_place)
             assert len(running.exchange.sockets) == 2
-            assert len(running.exchange.subscribed) == 14
+            assert len(running.exchange.subscribed) == 18
             assert running.feed.status().connection.reconnects == 1
 
     asyncio.run(live())

@@ -18,7 +18,7 @@ from hlmon.hyperliquid.recovery import History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 
 ME = "0x" + "a" * 40
-BEGIN_MS = 10_000_000
+BEGIN_MS = 1_796_000_000_000
 STREAMS = {"userFills": "fill", "userTwapSliceFills": "slice", "userFundings": "funding"}
 FILL = {"coin": "BTC", "side": "B", "px": "1", "sz": "1"}
 FUNDING = {"usdc": "1", "szi": "1", "fundingRate": "0.1"}
@@ -65,7 +65,7 @@ class Exchange:
 
 
 def frame(stream, rows, *, is_snapshot=False):
-    events = tuple(decode_answer(HISTORY_REQUESTS[stream], ME, rows, clock_ms=1))
+    events = tuple(decode_answer(HISTORY_REQUESTS[stream], ME, rows, clock_ms=1).events)
     times = [event.time_ms for event in events]
     return Events(ME, stream, is_snapshot, events, min(times, default=None), max(times, default=None))
 

@@ -25,7 +25,7 @@ class AccountStatus(msgspec.Struct, kw_only=True):
     address: str
     label: str = ""
     role: str = "unknown"
-    mode: str = "classic"
+    mode: str = "unknown"
     status: Literal["pending", "watched", "refused", "missing"] = "pending"
     reason: str = ""
     last_seen_ms: int = 0

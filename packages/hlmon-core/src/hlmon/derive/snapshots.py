@@ -86,7 +86,7 @@ class Snapshots:
         if account.first_ms is None:
             account.first_ms = state.time_ms
         time_ms = state.time_ms - state.time_ms % self._interval_ms
-        if time_ms <= account.snapshot_ms or account.mode is None:
+        if time_ms <= account.snapshot_ms or account.mode in {None, "unknown"}:
             return ()
         if account.balances is None or (not self._memory.prices and _holds_tokens(account.balances)):
             has_waited = state.time_ms >= account.first_ms + self._interval_ms

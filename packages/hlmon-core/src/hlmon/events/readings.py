@@ -68,12 +68,18 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
-    """All spot balances of an account; where `complete` is False one of them could not be read."""
+    """All spot balances of an account; where `complete` is False one of them could not be read.
+
+    `escrows` wait on the EVM side for the account to be activated. `portfolio_margin` is whether the exchange says here
+    that the account is in that mode.
+    """
 
     kind: ClassVar[str] = "spot_state"
 
     balances: tuple[Balance, ...]
     complete: bool = True
+    escrows: tuple[Balance, ...] = ()
+    portfolio_margin: bool = False
 
 
 class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"):

@@ -13,12 +13,15 @@ QuarantineUnit = Literal["frame", "answer", "row", "event"]
 
 
 class AccountInfo(State, frozen=True, kw_only=True, gc=False, tag="account_info"):
-    """What kind of account this is and whether it can be watched; `reason` says why not."""
+    """What kind of account this is and whether it can be watched.
+
+    `reason` says why not, or why its mode is "unknown": then there is no value and no health of it.
+    """
 
     kind: ClassVar[str] = "account_info"
 
     role: Role = "unknown"
-    mode: AccountMode = "classic"
+    mode: AccountMode = "unknown"
     master: str = ""  # the account behind an agent or sub-account address
     status: WatchStatus = "watched"
     reason: str = ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from hlmon.events import AccountInfo, AccountMode, Checkpoint, Role, SpotState
+from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
+from hlmon.hyperliquid.account_mode import ModeWatch
 from hlmon.hyperliquid.frames import Events
+from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
+from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
@@ -24,9 +27,12 @@ STREAMS = (
     "userNonFundingLedgerUpdates",
     "userHistoricalOrders",
     "spotState",
+    "userTwapHistory",
 )
-"""In the order of subscribing: what is held while history is read comes first."""
+"""In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
 
+STATES = frozenset({HEARTBEAT, "spotState"})
+_LISTING = frozenset({HEARTBEAT, "userHistoricalOrders"})
 DAY_MS = 86_400_000
 
 _log = logging.getLogger(__name__)
@@ -39,7 +45,7 @@ class Account:
         self.address = address
         self.label = label
         self.role: Role = "unknown"
-        self.mode: AccountMode = "classic"
+        self.modes = ModeWatch()
         self.master = ""
         self.warning = ""  # about the address itself
         self.refusal = ""  # why the exchange does not let it be watched
@@ -49,6 +55,7 @@ class Account:
         self.last_seen = 0.0
         self.silences = 0
         self.holds_tokens = False
+        self.listings = Listings()
         self.recovery: Recovery | None = None
         self._history = History()
         self._task: asyncio.Task[None] | None = None
@@ -59,25 +66,47 @@ class Account:
         return self.role not in {"agent", "missing"}
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """What there is to subscribe to, in this order; a stream of one dex is `TYPE:DEX`."""
+        return STREAMS + self.listings.streams
+
+    @property
     def watched(self) -> bool:
         """Whether every stream is in place."""
-        return len(self.acked) == len(STREAMS)
+        return self.acked.issuperset(self.streams)
+
+    def wants(self, stream: str) -> bool:
+        """Whether this stream is one of its own and not in place."""
+        return stream not in self.acked and stream in self.streams
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be watched, or what of it is not known."""
+        return self.refusal or self.warning or (self.modes.reason if self.watchable else "")
+
+    def doubts(self, frame: Events, now: float) -> bool:
+        """Whether what is known of the account's mode changes by this frame, before it is received."""
+        return frame.stream in STATES and any(self.modes.take(event, now) for event in frame.events)
 
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
         if frame.stream == HEARTBEAT:
             self._beat(frame.newest_ms or 0, around.clock.now())
-        elif frame.stream == "spotState":
+        elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
                 for state in frame.events
                 if isinstance(state, SpotState)
                 for balance in state.balances
             )
+        if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
+            self.listings.take(frame.events, around.clock.now())
         if self.recovery is not None:
             self.recovery.take(frame)
             return
         around.ingest(frame.events)
+        if frame.unread:
+            around.ingest(frame.unread)
         if frame.newest_ms and frame.stream in HISTORY_REQUESTS:  # more rows of this millisecond may follow
             self._history.advance(frame.stream, frame.newest_ms - 1)
 
@@ -94,6 +123,7 @@ class Account:
             self._task.cancel()
         checkpoints = self.checkpoints()
         self.acked.clear()
+        self.listings.lost()
         self.recovery, self._task = None, None
         return checkpoints
 
@@ -106,7 +136,8 @@ class Account:
         """Take over what is stored of this account."""
         for info in stored.infos:
             if info.account == self.address:
-                self.role, self.mode, self.master = info.role, info.mode, info.master
+                # Not the mode: it may have changed meanwhile, and older versions took an unknown one for classic.
+                self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
         for point in stored.checkpoints:
             if point.account == self.address:
@@ -121,10 +152,10 @@ class Account:
             account=self.address,
             time_ms=time_ms,
             role=self.role,
-            mode=self.mode,
+            mode=self.modes.mode,
             master=self.master,
             status="missing" if self.role == "missing" else "refused" if self.refusal else "watched",
-            reason=self.refusal or self.warning,
+            reason=self.reason,
         )
 
     def status(self, last_seen_ms: int) -> AccountStatus:
@@ -134,9 +165,9 @@ class Account:
             address=self.address,
             label=self.label,
             role=self.role,
-            mode=self.mode,
+            mode=self.modes.mode,
             status="pending" if pending else self.info(0).status,
-            reason=self.refusal or self.warning,
+            reason=self.reason,
             last_seen_ms=last_seen_ms,
             resuming=self.recovery is not None,
         )
@@ -145,7 +176,7 @@ class Account:
         self.last_seen = now
         self.silences = 0
         self._history.alive_ms = max(self._history.alive_ms, time_ms)
-        if self.recovery is not None:
+        if self.recovery is not None and time_ms:  # a state that cannot be read is a sign of life all the same
             self.recovery.seen(time_ms)
 
     async def _recover(self, recovery: Recovery) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
+from typing import Any
 
+from hlmon.errors import WireError
 from hlmon.events import (
     AccountState,
     Balance,
@@ -14,6 +16,9 @@ from hlmon.events import (
     SpotState,
 )
 from hlmon.hyperliquid import wire
+from hlmon.hyperliquid.decode_json import reader
+
+_read_escrow = reader(wire.Escrow)
 
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
@@ -23,22 +28,44 @@ def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
     )
 
 
-def account_state_from(account: str, dexes: Sequence[tuple[str, wire.MarginState]], clock_ms: int) -> AccountState:
-    """The states of the given dexes; a state without a time is of `clock_ms`."""
-    times = [state.time for _, state in dexes if state.time is not None]
+def account_state_from(
+    account: str,
+    dexes: Sequence[tuple[str, wire.MarginState]],
+    clock_ms: int,
+    latest_ms: int = wire.LATEST_MS,
+    incomplete: Collection[str] = (),
+) -> AccountState:
+    """The states of the given dexes; one without a time, or later than `latest_ms`, is of `clock_ms`.
+
+    `incomplete` are the dexes of which a position could not be read.
+    """
+    times = [state.time for _, state in dexes if state.time is not None and state.time <= latest_ms]
     return AccountState(
         account=account,
         time_ms=max(times, default=clock_ms),
-        dexes=tuple(_dex_state(dex, state) for dex, state in dexes),
+        dexes=tuple(_dex_state(dex, state, dex not in incomplete) for dex, state in dexes),
     )
 
 
-def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int) -> SpotState:
+def sent_time(dexes: Sequence[tuple[str, wire.MarginState]]) -> int | None:
+    """The time that the states of an account give themselves."""
+    return max((state.time for _, state in dexes if state.time is not None), default=None)
+
+
+def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, complete: bool = True) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
-    return SpotState(account=account, time_ms=clock_ms, balances=tuple(_balance(balance) for balance in row.balances))
+    escrows, all_read = _escrows(row.evm_escrows)
+    return SpotState(
+        account=account,
+        time_ms=clock_ms,
+        balances=tuple(_balance(balance) for balance in row.balances),
+        complete=complete and all_read,
+        escrows=escrows,
+        portfolio_margin=row.portfolio_margin_enabled is True,
+    )
 
 
-def _dex_state(dex: str, row: wire.MarginState) -> DexState:
+def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
     total = row.margin_summary
     return DexState(
         dex=dex,
@@ -49,6 +76,7 @@ def _dex_state(dex: str, row: wire.MarginState) -> DexState:
         cross_maintenance_margin=row.cross_maintenance_margin_used,
         withdrawable=row.withdrawable,
         positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions),
+        complete=complete,
     )
 
 
@@ -68,6 +96,17 @@ def _position(row: wire.Position) -> PositionReading:
     )
 
 
+def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
+    """All escrows, or none and False if one of them cannot be read."""
+    if rows is None:
+        return (), True
+    try:
+        escrows = [_read_escrow(row) for row in rows]
+    except (WireError, TypeError):
+        return (), False
+    return tuple(Balance(coin=escrow.coin, total=escrow.total) for escrow in escrows), True
+
+
 def _balance(row: wire.SpotBalance) -> Balance:
     return Balance(
         coin=row.coin,
@@ -75,4 +114,5 @@ def _balance(row: wire.SpotBalance) -> Balance:
         hold=row.hold,
         entry_notional=row.entry_ntl,
         borrowed=Decimal(0) if row.borrowed is None else row.borrowed,
+        spot_hold=row.spot_hold,
     )

@@ -13,13 +13,14 @@ import msgspec
 from hlmon.errors import WireError
 from hlmon.events import Fill, Liquidation, MarketTrades, Side, Trade, is_perp
 from hlmon.hyperliquid import wire
+from hlmon.hyperliquid.decode_json import MOST_DIGITS, fits
 
 SIDES: Final[dict[wire.Side, Side]] = {"B": "buy", "A": "sell"}
 
 _time_ms = attrgetter("time_ms")
 
 
-def fills_from(account: str, rows: Sequence[wire.Fill]) -> list[Fill]:
+def fills_from(account: str, rows: Sequence[wire.Fill], _extras: object = ()) -> list[Fill]:
     """The fills of one account, oldest first; rows of one millisecond keep their order."""
     twins = _self_trades(rows)
     fills = [_fill(account, row, row.twap_id, index in twins) for index, row in enumerate(rows)]
@@ -27,7 +28,7 @@ def fills_from(account: str, rows: Sequence[wire.Fill]) -> list[Fill]:
     return fills
 
 
-def twap_fills_from(account: str, slices: Sequence[wire.TwapSliceFill]) -> list[Fill]:
+def twap_fills_from(account: str, slices: Sequence[wire.TwapSliceFill], _extras: object = ()) -> list[Fill]:
     """The fills of TWAP orders, oldest first; rows of one millisecond keep their order."""
     twins = _self_trades([row.fill for row in slices])
     fills = [_fill(account, row.fill, row.twap_id, index in twins) for index, row in enumerate(slices)]
@@ -40,7 +41,7 @@ def trades_from(rows: Sequence[wire.Trade]) -> list[MarketTrades]:
     by_coin: dict[str, list[Trade]] = {}
     for row in rows:
         price, size = row.px, row.sz
-        if not (price.is_finite() and size.is_finite()):
+        if not (fits(price) and fits(size)):
             raise WireError(f"a trade with a number that is none: {row}")
         trade = Trade(row.time, SIDES[row.side], price, size, row.tid)
         if (trades := by_coin.get(row.coin)) is None:
@@ -64,8 +65,12 @@ def _fill(account: str, row: wire.Fill, twap_id: int | None, self_trade: bool) -
         and size.is_finite()
         and pnl.is_finite()
         and fee.is_finite()
-        and (start is None or start.is_finite())
-        and (builder_fee is None or builder_fee.is_finite())
+        and price.adjusted() <= MOST_DIGITS
+        and size.adjusted() <= MOST_DIGITS
+        and pnl.adjusted() <= MOST_DIGITS
+        and fee.adjusted() <= MOST_DIGITS
+        and (start is None or fits(start))
+        and (builder_fee is None or fits(builder_fee))
     ):
         raise WireError(f"a fill with a number that is none: {row}")
     # CPython passes more than 15 keywords through a dict: what most fills lack is put in afterwards.
@@ -110,7 +115,7 @@ def _ends_position(side: Side, size: Decimal, start: Decimal | None) -> bool:
 
 
 def _liquidation(row: wire.FillLiquidation) -> Liquidation:
-    if not row.mark_px.is_finite():
+    if not fits(row.mark_px):
         raise WireError(f"a liquidation with a mark price that is none: {row}")
     return Liquidation(user=(row.liquidated_user or "").lower(), mark_price=row.mark_px, method=row.method)
 

@@ -13,6 +13,9 @@ from hlmon.errors import WireError
 UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, RecursionError)
 """What unreadable input may raise: bad JSON, another shape, text that is no UTF-8, numbers beyond all bounds."""
 
+MOST_DIGITS: Final = 36
+"""Before and behind the point: DynamoDB keeps 38 in a number, see AWS's "Supported data types"."""
+
 
 def reader(shape: Any) -> Callable[[Any], Any]:
     """A function from a body (bytes, or JSON that is parsed already) to `shape`.
@@ -43,9 +46,14 @@ def all_finite(rows: Any) -> Any:
     return rows
 
 
+def fits(number: Decimal) -> bool:
+    """Whether it is a number, and one that every store can keep."""
+    return number.is_finite() and -MOST_DIGITS <= number.adjusted() <= MOST_DIGITS
+
+
 def _is_finite(value: Any) -> bool:
     if isinstance(value, Decimal):
-        return value.is_finite()
+        return fits(value)
     if isinstance(value, msgspec.Struct):
         return all(_is_finite(getattr(value, field)) for field in value.__struct_fields__)
     if isinstance(value, dict):

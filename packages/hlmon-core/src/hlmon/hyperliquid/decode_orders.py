@@ -12,7 +12,7 @@ WAITING = "waiting"
 _ENDED_BY_WORD = ("rejected", "canceled", "cancel")
 
 
-def orders_from(account: str, rows: Iterable[wire.OrderStatus]) -> list[Order]:
+def orders_from(account: str, rows: Iterable[wire.OrderStatus], _extras: object = ()) -> list[Order]:
     """Orders and their children, oldest status first; in one millisecond what ended comes last.
 
     A child that has a row of its own is what that row says.
@@ -37,8 +37,8 @@ def open_orders_from(
     """
     rows = list(rows)
     waiting = {child.oid: child for row in rows for child in _descendants(row)}
-    found = [order_from(account, row, "open", row.timestamp) for row in rows if row.oid not in waiting]
-    found += [order_from(account, row, WAITING, row.timestamp) for row in waiting.values()]
+    found = [order_from(account, row, "open", row.timestamp or time_ms) for row in rows if row.oid not in waiting]
+    found += [order_from(account, row, WAITING, row.timestamp or time_ms) for row in waiting.values()]
     return OpenOrders(account=account, time_ms=time_ms, dex=dex, orders=tuple(found), complete=complete)
 
 
@@ -54,7 +54,7 @@ def order_from(account: str, row: wire.Order, status: str, time_ms: int) -> Orde
         remaining=row.sz,
         price=row.limit_px,
         status=status,
-        created_ms=row.timestamp,
+        created_ms=row.timestamp or time_ms,
         order_type=row.order_type or "",
         tif=row.tif,
         reduce_only=row.reduce_only or False,
@@ -71,7 +71,7 @@ def agents_from(account: str, rows: Iterable[wire.Agent], time_ms: int) -> Agent
     return Agents(account=account, time_ms=time_ms, agents=agents)
 
 
-def twaps_from(account: str, rows: Iterable[wire.TwapChange]) -> list[Twap]:
+def twaps_from(account: str, rows: Iterable[wire.TwapChange], _extras: object = ()) -> list[Twap]:
     """What became of TWAP orders, oldest first."""
     return sorted((_twap(account, row) for row in rows), key=lambda twap: twap.time_ms)
 

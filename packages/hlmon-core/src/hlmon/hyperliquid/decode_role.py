@@ -11,7 +11,14 @@ from hlmon.events import AccountMode, Role
 from hlmon.hyperliquid.decode_json import reader
 
 _ROLES: Final[frozenset[Role]] = frozenset(get_args(Role))
-_MODES: Final[dict[str, AccountMode]] = {"unifiedAccount": "unified", "portfolioMargin": "portfolio_margin"}
+_MODES: Final[dict[str, AccountMode]] = {
+    "default": "classic",
+    "disabled": "classic",
+    "unifiedAccount": "unified",
+    "portfolioMargin": "portfolio_margin",
+    "dexAbstraction": "dex_abstraction",
+}
+"""https://hyperliquid.gitbook.io/hyperliquid-docs/trading/account-abstraction-modes; the last one is discontinued."""
 
 
 class RoleAnswer(msgspec.Struct, frozen=True):
@@ -46,5 +53,11 @@ def decode_role(body: Any) -> RoleAnswer:
 
 
 def decode_account_mode(body: Any) -> AccountMode:
-    """The mode that `userAbstraction` tells; every other word than the two of shared collateral is classic."""
-    return _MODES.get(_read_mode(body), "classic")
+    """The mode that `userAbstraction` tells; "unknown" for a word that hlmon does not know.
+
+    The answer is a bare string; anything else, and an empty one, is a WireError: it says nothing about the account.
+    """
+    word = _read_mode(body)
+    if not word:
+        raise WireError("an account mode without a word")
+    return _MODES.get(word, "unknown")

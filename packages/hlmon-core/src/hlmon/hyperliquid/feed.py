@@ -24,6 +24,7 @@ from hlmon.hyperliquid.exchange_status import StatusPoll
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.market import Markets
+from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.stored import Stored
@@ -54,6 +55,7 @@ class HyperliquidFeed:
         self._exchange_clock = ExchangeClock(clock)
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
+        self._told_unread: set[tuple[str, str]] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -91,8 +93,10 @@ class HyperliquidFeed:
                 introduced = tasks.create_task(self._introduce())
                 tasks.create_task(self._poll.run(ingest))
                 tasks.create_task(self._questions.refresh())
+                tasks.create_task(self._questions.settle_modes())
                 tasks.create_task(self._questions.validate_coins())
                 tasks.create_task(self._questions.price(self._around))
+                tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
                 tasks.create_task(self._save_checkpoints())
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
                 await self._connection.run()
@@ -121,6 +125,9 @@ class HyperliquidFeed:
         problems = [
             f"account {a.address} is {a.status}: {a.reason}" for a in accounts if a.status in {"refused", "missing"}
         ]
+        now = self._clock.now()
+        doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
+        problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
@@ -141,7 +148,9 @@ class HyperliquidFeed:
         if self.on_frame is not None:
             self.on_frame(raw)
         try:
-            frame = decode_frame(raw, clock_ms=self._exchange_clock.now_ms())
+            frame = decode_frame(
+                raw, clock_ms=self._exchange_clock.now_ms(), latest_ms=self._exchange_clock.latest_ms()
+            )
         except WireError as error:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
@@ -149,12 +158,16 @@ class HyperliquidFeed:
         if type(frame) is not Events:
             self._control(frame)
             return
+        if frame.unread:
+            self._note_unread(frame)
         if frame.sent_ms is not None:
             self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
         elif (account := self._accounts.get(frame.account)) is not None:
+            if account.doubts(frame, self._clock.now()):
+                self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
 
     def _control(self, frame: Frame) -> None:
@@ -165,6 +178,21 @@ class HyperliquidFeed:
             self._subscriptions.refused(frame)
         elif isinstance(frame, Ignored):
             self._counters[f"ignored:{frame.channel}"] += 1
+
+    def _note_unread(self, frame: Events) -> None:
+        self._counters["unread"] += len(frame.unread)
+        if not frame.account:
+            self._ingest(frame.unread)
+        stream = (frame.account, frame.stream)
+        if stream not in self._told_unread:
+            self._told_unread.add(stream)
+            _log.warning(
+                "a row of %s %s was not understood and is in quarantine (further ones of this stream are only counted, "
+                "see hlmon quarantine): %s",
+                frame.stream,
+                frame.account,
+                frame.unread[0].reason,
+            )
 
     def _quarantine(self, raw: bytes, reason: str, account: str = "") -> None:
         self._counters["quarantined"] += 1
@@ -208,6 +236,7 @@ class HyperliquidFeed:
         self._announced = {info.account: info for info in self._stored.infos}
         for account in self._accounts.values():
             account.recall(self._stored)
+            self._announce(account)  # its mode is not known any more: no figure may come from what was known once
         self._ingest(self._watch.markets.recall(self._stored))
 
     def _adopt(self, address: str, label: str) -> Account:

@@ -10,6 +10,7 @@ from hlmon.errors import Permanent, WireError
 from hlmon.events import Prices
 from hlmon.hyperliquid import coins, requests
 from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.account_mode import unknown_word
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
 from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
@@ -18,6 +19,7 @@ from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
+LOOK_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,15 @@ class Questions:
             for account in list(self._watch.accounts.values()):
                 await self._introduce(account)
 
+    async def settle_modes(self) -> None:
+        """Ask within a second about each account whose mode is not known or in doubt, every 10 s at most."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._clock.sleep(LOOK_SECONDS)
+                for account in list(self._watch.accounts.values()):
+                    if account.watchable and account.modes.is_due(self._clock.now()):
+                        tasks.create_task(self._settle(account))
+
     async def validate_coins(self) -> None:
         """Let those coins be subscribed that exist."""
         markets = self._watch.markets
@@ -81,6 +92,7 @@ class Questions:
                 around.ingest([Prices(time_ms=around.exchange_ms(), prices=prices)])
 
     async def _introduce(self, account: Account) -> None:
+        account.modes.asked(self._clock.now())
         try:
             if self._clock.wall_ms() - account.role_known_ms > DAY_MS:
                 answer = decode_role(await self._info.ask(requests.info("userRole", user=account.address)))
@@ -101,6 +113,25 @@ class Questions:
             _log.warning("%s is %s", account.address, account.warning)
             if account.master not in self._watch.accounts:
                 await self._introduce(self._adopt(account.master, account.label))
-        else:
+        elif not account.modes.asking:
+            await self._ask_mode(account)
+
+    async def _settle(self, account: Account) -> None:
+        try:
+            await self._ask_mode(account)
+        except (Permanent, WireError) as error:
+            _log.warning("the account mode of %s could not be asked: %s", account.address, error)
+        self._announce(account)
+
+    async def _ask_mode(self, account: Account) -> None:
+        modes = account.modes
+        modes.asked(self._clock.now())
+        modes.asking = True
+        try:
             answer = await self._info.ask(requests.info("userAbstraction", user=account.address))
-            account.mode = decode_account_mode(answer)
+        finally:
+            modes.asking = False
+        mode = decode_account_mode(answer)
+        if mode == "unknown" and modes.word != answer:
+            _log.error("%s: %s", account.address, unknown_word(answer))
+        modes.answered(mode, answer, self._clock.now())

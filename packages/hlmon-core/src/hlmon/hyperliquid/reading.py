@@ -14,6 +14,7 @@ from hlmon.errors import Permanent, WireError
 from hlmon.events import Event
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode import decode_answer
+from hlmon.hyperliquid.decode_rows import Answer
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.resume import OVERLAP_MS, Resume
 
@@ -78,7 +79,7 @@ class Reading:
         asked_ms = self._around.exchange_ms()
         try:
             answer = await self._around.info.ask(request)
-            events = self._decode(request["type"], answer)
+            found = self._decode(request["type"], answer)
         except (Permanent, WireError) as error:
             pause = min(FIRST_PAUSE_SECONDS * 2.0**self._failures, LONGEST_PAUSE_SECONDS)
             self._failures += 1
@@ -87,12 +88,13 @@ class Reading:
             return ()
         self._failures, self.not_before = 0, 0.0
         self.pages += 1
-        read = self.resume.feed(events)
+        self._around.ingest(found.unread)
+        read = self.resume.feed(found.events, len(found.unread))
         if self.done:
             self._asked_ms = asked_ms
         return read
 
-    def _decode(self, request: str, answer: Any) -> Sequence[Event]:
+    def _decode(self, request: str, answer: Any) -> Answer:
         try:
             return decode_answer(request, self._account, answer, clock_ms=self._around.exchange_ms())
         except WireError as error:

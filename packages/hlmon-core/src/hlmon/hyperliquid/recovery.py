@@ -85,7 +85,7 @@ class Hole:
 
     def opens_before(self, snapshot: Events) -> bool:
         """Whether rows before this snapshot may be missing; that some become visible late is not worth waiting for."""
-        if len(snapshot.events) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
+        if len(snapshot.events) + len(snapshot.unread) < SHORT_SNAPSHOT or snapshot.oldest_ms is None:
             return False
         return self.start_ms is None or snapshot.oldest_ms > self.start_ms
 
@@ -130,8 +130,9 @@ class Recovery:
         """A frame of this account, live or snapshot."""
         hole = self._holes.get(frame.stream)
         if hole is None:
-            self._around.ingest(frame.events)
+            self._around.ingest((*frame.events, *frame.unread))
             return
+        self._around.ingest(frame.unread)
         hole.rows_seen += len(frame.events) + len(frame.unread)
         hole.newest_ms = max(hole.newest_ms, frame.newest_ms or 0)
         if frame.is_snapshot:

@@ -56,6 +56,12 @@ class Subscription(msgspec.Struct, frozen=True, order=True):
         user, coin, dex = (str(sent.get(field) or "") for field in ("user", "coin", "dex"))
         return cls(str(sent.get("type") or ""), user.lower(), coin, dex)
 
+    @classmethod
+    def of(cls, stream: str, user: str) -> Subscription:
+        """The subscription of an account's stream: `userFills`, or `openOrders:xyz` for that of one dex."""
+        kind, _, dex = stream.partition(":")
+        return cls(kind, user, dex=dex)
+
     def payload(self) -> dict[str, str]:
         """The subscription as it is sent."""
         return {

@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from hlmon.hyperliquid.account import HEARTBEAT, STREAMS, Account
+from hlmon.hyperliquid.account import HEARTBEAT, Account
 from hlmon.hyperliquid.frames import Refusal
 from hlmon.hyperliquid.market import Coin, Markets
 from hlmon.hyperliquid.reading import Surroundings
-from hlmon.hyperliquid.requests import Subscription
+from hlmon.hyperliquid.requests import HISTORY_REQUESTS, Subscription
 from hlmon.hyperliquid.subscriptions import Subscriptions
 
 SILENCE_SECONDS = 30.0
@@ -62,21 +62,24 @@ class Watch:
 
     def _next_stream(self, now: float) -> tuple[Account, str] | None:
         """Stream by stream through all accounts, so that the user cap shows with the first one."""
-        for stream in STREAMS:
-            for account in self.accounts.values():
-                if account.watchable and stream not in account.acked and account.blocked.get(stream, now) <= now:
+        watchable = [account for account in self.accounts.values() if account.watchable]
+        for stream in dict.fromkeys(stream for account in watchable for stream in account.streams):
+            for account in watchable:
+                if account.wants(stream) and account.blocked.get(stream, now) <= now:
                     return account, stream
         return None
 
     async def _subscribe(self, account: Account, stream: str, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         if account.recovery is None and not account.acked:
             account.begin(around, tasks)
-        wanted, was_refused = Subscription(stream, account.address), stream in account.blocked
+        wanted, was_refused = Subscription.of(stream, account.address), stream in account.blocked
         refusal = await self._subscriptions.add(wanted)
         if refusal is not None:
             self._refuse(account, stream, refusal, around)
             return
-        if was_refused and account.acked:  # what it missed was not read back with the other streams
+        if (
+            was_refused and account.acked and stream in HISTORY_REQUESTS
+        ):  # what it missed was not read back with the other streams
             await self._subscriptions.remove(wanted)
             await self._end(account, around)
             return
@@ -97,7 +100,7 @@ class Watch:
         self.user_cap = refusal.limit
         others = (other for other in self.accounts.values() if other.watchable and not other.acked)
         for refused in dict.fromkeys([account, *others]):
-            refused.blocked = dict.fromkeys(STREAMS, now + CAP_SECONDS)
+            refused.blocked = dict.fromkeys(refused.streams, now + CAP_SECONDS)
             if not refused.acked:
                 around.ingest(refused.interrupt())
             self._name(refused, refusal.text)
@@ -139,8 +142,8 @@ class Watch:
             await self._end(account, around)
 
     async def _end(self, account: Account, around: Surroundings) -> None:
-        for stream in sorted(account.acked, key=STREAMS.index):
-            await self._subscriptions.remove(Subscription(stream, account.address))
+        for stream in sorted(account.acked, key=account.streams.index):
+            await self._subscriptions.remove(Subscription.of(stream, account.address))
         around.ingest(account.interrupt())
 
 

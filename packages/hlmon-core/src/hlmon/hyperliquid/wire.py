@@ -1,20 +1,30 @@
 """Rows of frames and answers as the exchange sends them; its abbreviations live only here.
 
-Fields that hlmon does not read are left out, since skipping them is free. Every field that a real payload was seen
-without has a default.
+Fields that hlmon does not read are left out, since skipping them is free. Required is only what identifies a row and
+moves money; everything else has a neutral default, since real payloads were seen without it. What does not fit these
+types exactly (null, "", numbers as text, new fields) is read by `wire_reader`, row by row.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 ZERO = Decimal(0)
 
+EARLIEST_MS: Final = 1_640_995_200_000
+"""The begin of 2022: the exchange is younger."""
+
+LATEST_MS: Final = 4_102_444_800_000
+"""The begin of 2100."""
+
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Times and ids: what a 64-bit column can hold."""
+"""Ids: what a 64-bit column can hold."""
+
+Time = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)]
+"""When something happened, in milliseconds."""
 
 Side = Literal["A", "B"]
 
@@ -31,14 +41,17 @@ class FillLiquidation(Row):
     method: str = ""
 
 
-class Fill(Row):
-    """One execution of one account. Rows of 2023 have neither tid nor feeToken."""
+class Fill(Row, forbid_unknown_fields=True):
+    """One execution of one account. Rows of 2023 have neither tid nor feeToken.
+
+    One with further fields is not for the fast path: they are to be kept.
+    """
 
     coin: str
     px: Decimal
     sz: Decimal
     side: Side
-    time: Number
+    time: Time
     start_position: Decimal | None = None
     dir: str = ""
     closed_pnl: Decimal = ZERO
@@ -66,27 +79,27 @@ class FundingDelta(Row):
 
     coin: str
     usdc: Decimal
-    szi: Decimal
-    funding_rate: Decimal
+    szi: Decimal = ZERO
+    funding_rate: Decimal = ZERO
 
 
-class Funding(FundingDelta):
+class Funding(FundingDelta, kw_only=True):
     """A funding payment in a frame."""
 
-    time: Number
+    time: Time
 
 
 class FundingAnswer(Row):
     """A funding payment in an answer."""
 
-    time: Number
+    time: Time
     delta: FundingDelta
 
 
 class LedgerUpdate(Row):
     """A movement of money; the delta's shape depends on its type."""
 
-    time: Number
+    time: Time
     delta: dict[str, Any]
     hash: str = ""
 
@@ -99,7 +112,7 @@ class Order(Row):
     limit_px: Decimal
     sz: Decimal
     oid: Number
-    timestamp: Number
+    timestamp: Time = 0
     orig_sz: Decimal | None = None
     cloid: str | None = None
     reduce_only: bool = False
@@ -117,7 +130,7 @@ class OrderStatus(Row):
 
     order: Order
     status: str
-    status_timestamp: Number
+    status_timestamp: Time
 
 
 class OrderAnswer(Row):
@@ -209,11 +222,11 @@ class MarginState(Row):
     """An account on one dex."""
 
     margin_summary: MarginSummary
+    asset_positions: list[AssetPosition]
     cross_margin_summary: MarginSummary | None = None
     cross_maintenance_margin_used: Decimal = ZERO
     withdrawable: Decimal = ZERO
-    asset_positions: list[AssetPosition] = msgspec.field(default_factory=list)
-    time: Number | None = None
+    time: Time | None = None
 
 
 class SpotBalance(Row):
@@ -224,12 +237,22 @@ class SpotBalance(Row):
     hold: Decimal = ZERO
     entry_ntl: Decimal = ZERO
     borrowed: Decimal | None = None
+    spot_hold: Decimal | None = None
+
+
+class Escrow(Row):
+    """A token that waits on the EVM side for the account to be activated."""
+
+    coin: str
+    total: Decimal
 
 
 class SpotBalances(Row):
     """All tokens of an account."""
 
-    balances: list[SpotBalance] = msgspec.field(default_factory=list)
+    balances: list[SpotBalance]
+    evm_escrows: Any = None  # of Escrow; read one by one
+    portfolio_margin_enabled: Any = None
 
 
 class Trade(Row):
@@ -239,5 +262,5 @@ class Trade(Row):
     side: Side
     px: Decimal
     sz: Decimal
-    time: Number
+    time: Time
     tid: Number = 0

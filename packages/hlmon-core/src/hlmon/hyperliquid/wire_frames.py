@@ -204,3 +204,4 @@ class Envelope(msgspec.Struct):
     """What every frame but the greeting has."""
 
     channel: str
+    data: msgspec.Raw = msgspec.Raw(b"null")

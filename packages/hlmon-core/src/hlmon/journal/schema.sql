@@ -296,7 +296,7 @@ CREATE VIEW accounts AS SELECT
     time_ms AS updated_at_ms,
     account AS account_address,
     COALESCE(json_extract(body, '$.role'), 'unknown') AS role,
-    COALESCE(json_extract(body, '$.mode'), 'classic') AS mode,
+    COALESCE(json_extract(body, '$.mode'), 'unknown') AS mode,
     COALESCE(json_extract(body, '$.master'), '') AS master,
     COALESCE(json_extract(body, '$.status'), 'watched') AS status,
     COALESCE(json_extract(body, '$.reason'), '') AS reason,

@@ -105,6 +105,8 @@ class Margins:
 
     def _margins(self, account: AccountMargin, state: AccountState) -> dict[str, Margin]:
         """Every margin account by what it is called; none while the equity cannot be told."""
+        if account.mode is None or account.mode == "unknown":
+            return {}
         margins = {
             f"{position.coin} isolated": Margin(isolated_maintenance(position), position.margin_used)
             for dex in state.dexes
@@ -118,7 +120,7 @@ class Margins:
                 )
             return margins
         balances, prices = account.balances, self.memory.prices
-        if account.mode is None or balances is None or (not prices and _holds_tokens(balances)):
+        if balances is None or (not prices and _holds_tokens(balances)):
             return {}
         maintenance = sum((dex.cross_maintenance_margin for dex in state.dexes), ZERO)
         margins["whole account"] = Margin(maintenance, account_value(account.mode, state.dexes, balances, prices))

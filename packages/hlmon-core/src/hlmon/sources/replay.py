@@ -116,6 +116,8 @@ class Replay:
     def _of_stream(self, frame: Events) -> Iterator[Event]:
         yield from self._hole_before(frame)
         self._clock_ms = max(self._clock_ms, frame.newest_ms or 0)
+        self.tally.quarantined += len(frame.unread)
+        yield from frame.unread
         for event in frame.events:
             if isinstance(event, MarketTrades):
                 yield from self._trades(event)

@@ -14,10 +14,12 @@ from hlmon.testing.builders.readings import (
     make_exchange_status,
     make_input_ended,
     make_market_trades,
+    make_open_orders,
     make_position_reading,
     make_prices,
     make_pulse,
     make_spot_state,
+    make_twap,
 )
 from hlmon.testing.builders.stored import (
     ALICE,

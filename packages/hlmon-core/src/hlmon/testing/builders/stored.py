@@ -195,7 +195,7 @@ def make_checkpoint(**changes: Any) -> Checkpoint:
 def make_account_info(**changes: Any) -> AccountInfo:
     """ALICE is an ordinary user and watched; pass `account`, which names it, for one beside it."""
     _, fields = next_fields(changes)
-    return AccountInfo(**{"role": "user"} | fields)
+    return AccountInfo(**{"role": "user", "mode": "classic"} | fields)
 
 
 def make_quarantined(**changes: Any) -> Quarantined:

@@ -1,0 +1,166 @@
+"""Lists of open orders: which dexes of an account need one, and what REST is asked when a list or an end does not come.
+
+Over the socket a list costs nothing and is the whole present state; REST (weight 20) only serves where none came. An
+order that is on the list no more has an end, which the history tells within moments; where it does not, the exchange is
+asked about that order alone (weight 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from hlmon.errors import Permanent, WireError
+from hlmon.events import AccountState, Event, OpenOrders, Order
+from hlmon.hyperliquid import requests
+from hlmon.hyperliquid.decode import decode_answer
+from hlmon.hyperliquid.reading import Surroundings
+
+STREAM: Final = "openOrders"
+MOST_DEXES: Final = 16
+"""Of one account: mainnet has 9; testnet more than a hundred, which would use up the 1,000 subscriptions of an IP."""
+MOST_MISSED: Final = 1_000
+FIRST_LIST_SECONDS: Final = 10.0
+QUIET_SECONDS: Final = 900.0
+AGAIN_SECONDS: Final = 60.0
+END_SECONDS: Final = 10.0
+"""How long the history may take to tell how an order ended."""
+LOOK_SECONDS: Final = 5.0
+QUESTIONS_PER_LOOK: Final = 10
+"""About single orders, over all accounts: at most 240 of the weight of a minute."""
+
+_log = logging.getLogger(__name__)
+
+
+class Listings:
+    """The lists of one account."""
+
+    def __init__(self) -> None:
+        self.dexes: dict[str, None] = {"": None}  # the main one lists spot too
+        self._due: dict[str, float] = {}  # dex -> when REST is asked unless a list comes
+        self._shown: dict[str, frozenset[int]] = {}
+        self._missed: dict[int, float] = {}  # order id -> when to ask how it ended
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of their streams."""
+        return tuple(f"{STREAM}:{dex}" if dex else STREAM for dex in self.dexes)
+
+    def take(self, events: Iterable[Event], now: float) -> None:
+        """Learn from a frame or an answer, whatever it is."""
+        for event in events:
+            match event:
+                case AccountState():
+                    self._use(event)
+                case OpenOrders():
+                    self._compare(event, now)
+                case Order(has_ended=True):
+                    self._missed.pop(event.order_id, None)
+
+    def lost(self) -> None:
+        """The subscriptions ended; every list must come again."""
+        self._due.clear()
+
+    def due(self, acked: Collection[str], now: float) -> list[str]:
+        """The dexes whose list REST is to be asked for: none came soon after subscribing, or for a long time."""
+        in_place = [dex for dex, stream in zip(self.dexes, self.streams, strict=True) if stream in acked]
+        return [dex for dex in in_place if self._due.setdefault(dex, now + FIRST_LIST_SECONDS) <= now]
+
+    def postpone(self, dex: str, until: float) -> None:
+        """REST was asked for this list, or is not to be asked before."""
+        self._due[dex] = until
+
+    def came_since(self, dex: str, due: float) -> bool:
+        """Whether a list of the socket moved what was due then."""
+        return self._due.get(dex, due) != due
+
+    def endless(self, now: float, most: int) -> list[int]:
+        """Orders whose end nobody told in time; each is named once."""
+        found = [order_id for order_id, at in self._missed.items() if at <= now][:most]
+        for order_id in found:
+            del self._missed[order_id]
+        return found
+
+    def _use(self, state: AccountState) -> None:
+        """Every dex of the account; where there are too many, those on which it has something."""
+        few = len(state.dexes) <= MOST_DEXES
+        for dex in state.dexes:
+            if (few or dex.account_value or dex.positions) and len(self.dexes) < MOST_DEXES:
+                self.dexes.setdefault(dex.dex)
+
+    def _compare(self, listing: OpenOrders, now: float) -> None:
+        self._due[listing.dex] = now + QUIET_SECONDS
+        shown = frozenset(order.order_id for order in listing.orders)
+        for order_id in shown:
+            self._missed.pop(order_id, None)
+        if listing.complete:
+            for order_id in self._shown.get(listing.dex, frozenset()) - shown:
+                self._missed.setdefault(order_id, now + END_SECONDS)
+            while len(self._missed) > MOST_MISSED:
+                del self._missed[next(iter(self._missed))]
+            self._shown[listing.dex] = shown
+
+
+class Listed(Protocol):
+    """What has lists: a watched account."""
+
+    address: str
+    acked: set[str]
+    listings: Listings
+
+
+class OpenOrderQuestions:
+    """Asks REST for lists that did not come, and for ends that nobody told, for as long as the feed runs."""
+
+    def __init__(self, accounts: Callable[[], Mapping[str, Listed]]) -> None:
+        self._accounts = accounts
+
+    async def run(self, around: Surroundings) -> None:
+        """For ever."""
+        while True:
+            await around.clock.sleep(LOOK_SECONDS)
+            left = QUESTIONS_PER_LOOK
+            for account in list(self._accounts().values()):
+                for dex in account.listings.due(account.acked, around.clock.now()):
+                    await self._read_list(account, dex, around)
+                ends = account.listings.endless(around.clock.now(), left)
+                left -= len(ends)
+                await asyncio.gather(*(self._read_end(account, order_id, around) for order_id in ends))
+
+    async def _read_list(self, account: Listed, dex: str, around: Surroundings) -> None:
+        """Read one list; a frame that comes meanwhile is newer. Its time is that of the question: it is no older."""
+        listings, asked_ms, due = account.listings, around.exchange_ms(), around.clock.now() + AGAIN_SECONDS
+        listings.postpone(dex, due)
+        request = requests.info("frontendOpenOrders", user=account.address, dex=dex)
+        found = [
+            msgspec.structs.replace(event, dex=dex)
+            for event in await self._ask(account, request, around, clock_ms=asked_ms)
+            if isinstance(event, OpenOrders)
+        ]
+        if found and not listings.came_since(dex, due):
+            _hand_over(account, found, around)
+
+    async def _read_end(self, account: Listed, order_id: int, around: Surroundings) -> None:
+        request = requests.info("orderStatus", user=account.address) | {"oid": order_id}
+        _hand_over(account, await self._ask(account, request, around, clock_ms=around.exchange_ms()), around)
+
+    async def _ask(
+        self, account: Listed, request: dict[str, Any], around: Surroundings, *, clock_ms: int
+    ) -> Sequence[Event]:
+        try:
+            answer = await around.info.ask(request)
+            found = decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
+        except (Permanent, WireError) as error:
+            _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
+            return ()
+        around.ingest(found.unread)
+        return found.events
+
+
+def _hand_over(account: Listed, events: Sequence[Event], around: Surroundings) -> None:
+    account.listings.take(events, around.clock.now())
+    around.ingest(events)
