@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-parts test-whole check dist docs site lowest bench picture lock clean
+.PHONY: help setup run test test-parts test-whole chaos check dist docs site lowest bench picture lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -40,6 +40,9 @@ test-parts: # beside the whole, which mostly waits
 
 test-whole:
 	$(BIN)/pytest tests/e2e tests/sim
+
+chaos: $(READY) ## tell SEEDS=n stories of faults and kills, each two minutes long, and say what the monitor made of them
+	$(BIN)/python -m tests.e2e.chaos $(or $(SEEDS),10)
 
 test-image: $(READY) ## build the container image without Docker and run it; needs root, buildah, debootstrap, podman, runc
 	$(BIN)/pytest tests/image

@@ -24,16 +24,16 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "status"},
-    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "verify"},
+    {"environment", "errors", "events", "plain", "status", "uptime"},
+    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
-    {"builtin", "parts"},
+    {"builtin", "exchange_time", "parts", "quarantine"},
     {"host"},
     {"cli"},
     {"__main__"},
 ]
-PURE = ("decode", "frames", "refusals", "requests", "resume", "wire")
+PURE = ("books", "decode", "frames", "refusals", "requests", "resume", "wire")
 ONLY_IN = {
     "sqlite3": {"journal"},
     "pluggy": {"plugins", "hookspecs"},

@@ -8,9 +8,19 @@ import msgspec
 import pytest
 
 from hlmon.cli.running import SILENT_MS, STALE_MS, judge
+from hlmon.events import Event
 from hlmon.journal import Journal
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
-from hlmon.testing.builders import ALICE, BOB, make_account_info, make_alert, make_fill, make_gap, make_position
+from hlmon.testing.builders import (
+    ALICE,
+    BOB,
+    make_account_info,
+    make_alert,
+    make_fill,
+    make_gap,
+    make_position,
+    make_quarantined,
+)
 from tests.core.invoking import run
 
 NOW_MS = 1_780_000_000_000
@@ -76,13 +86,51 @@ def test_a_monitor_with_nothing_to_watch_is_well_and_says_what_to_do():
     idle = SourceStatus(connection=ConnectionStatus(state="idle"), problems=["no account: use --account"])
     verdict = verdict_of(make_status(sources=[idle]))
     assert verdict.ok
-    assert verdict.why.endswith("0 accounts watched; no account: use --account")
+    assert "0 accounts watched; not well: no account: use --account" in verdict.why
+    assert not verdict.line.startswith("healthy")
 
 
 def test_problems_that_a_restart_would_not_solve_do_not_make_a_monitor_unwell():
     verdict = verdict_of(make_status(problems=["sink archive has been failing"]))
     assert verdict.ok
     assert "sink archive has been failing" in verdict.why
+
+
+def test_a_monitor_that_stores_nothing_for_a_minute_while_events_wait_is_unwell_though_running():
+    assert verdict_of(make_status(pending_since_ms=NOW_MS - 60_000)).ok
+    verdict = verdict_of(make_status(pending_since_ms=NOW_MS - 61_000))
+    assert (verdict.ok, verdict.running) == (False, True)
+    assert verdict.line.startswith("unhealthy: what came in has not been stored for 61 s")
+
+
+def test_what_is_not_well_is_never_called_healthy_though_no_restart_would_help():
+    verdict = verdict_of(make_status(problems=["sink archive has been failing"]))
+    assert verdict.line == "running for 1 h, 1 account watched; not well: sink archive has been failing"
+
+
+def test_a_clock_that_differs_is_in_the_line_of_health_and_in_status(journal: Journal):
+    status = make_status(time.time_ns() // 1_000_000)
+    status.sources[0].clock_skew_ms = -7_200_000
+    journal.put_status(msgspec.json.encode(status))
+    for command in ("health", "status"):
+        assert "this machine's clock is 7,200 s ahead of the exchange's" in run(command).output
+    status.sources[0].clock_skew_ms = 20_000
+    journal.put_status(msgspec.json.encode(status))
+    assert run("health").output == (
+        "healthy: running for 1 h, 1 account watched; this machine's clock is 20 s behind the exchange's\n"
+    )
+
+
+def test_status_judges_by_its_exit_code_when_asked_to(journal: Journal):
+    assert run("status", "--exit-code").exit_code == 1
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000)))
+    well = run("status", "--exit-code")
+    assert well.exit_code == 0
+    assert "All is well." in well.output
+    journal.put_status(msgspec.json.encode(make_status(time.time_ns() // 1_000_000, problems=["look here"])))
+    unwell = run("status", "--exit-code", "--json")
+    assert (unwell.exit_code, json.loads(unwell.output)["reasons"]) == (1, ["look here"])
+    assert "Not well:\nProblem: look here\n" in run("status").output
 
 
 def test_health_answers_by_exit_code_and_one_line(journal: Journal):
@@ -123,7 +171,8 @@ def test_status_in_json_says_whether_all_is_well_and_why_not_in_the_words_of_the
     source = SourceStatus(accounts=[AccountStatus(address=ALICE, label="main")])
     journal.put_status(msgspec.json.encode(make_status(now_ms, sources=[source], problems=["sink archive fails"])))
     said = json.loads(run("status", "--json").output)
-    assert (said["well"], said["reasons"]) == (False, ["sink archive fails", "account main is not watched yet"])
+    reasons = ["sink archive fails", "account main is not watched yet: ordinary for some seconds after a start"]
+    assert (said["well"], said["reasons"]) == (False, reasons)
 
 
 def test_a_monitor_that_does_not_run_is_the_one_reason_whatever_it_said_last(journal: Journal):
@@ -190,12 +239,47 @@ def test_verify_ends_with_1_at_a_break_and_lists_it(journal: Journal):
     assert result.output.endswith("NOT PROVEN: fills are missing in 1 of the chains, and no gap admits it.\n")
 
 
-def test_verify_accepts_a_break_in_a_known_gap(journal: Journal):
+def test_verify_does_not_call_proven_what_a_known_gap_admits(journal: Journal):
     first, second = make_fill(), make_fill(start_position=Decimal(3))
     journal.append([first, second, make_gap(start_ms=first.time_ms, end_ms=second.time_ms)])
     result = run("verify")
-    assert result.exit_code == 0
-    assert "Fills are missing in 1 places, all of them in known gaps" in result.output
+    assert result.exit_code == 1
+    assert "Fills are missing in 1 places" not in result.output
+    assert "fills are missing in 1 places, all of them in known gaps" in result.output
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        (make_gap(stream="userFundings"), "1 gaps are open"),
+        (
+            make_quarantined(origin="wire", unit="row", stream="userFills"),
+            "1 rows that the exchange sent could not be read",
+        ),
+        (make_fill(start_position=None, trade_id=5), "1 fills do not say where they started"),
+    ],
+)
+def test_verify_says_proven_only_when_nothing_at_all_is_left(journal: Journal, finding: Event, words: str):
+    position = make_position(coin="BTC", side="long", size=Decimal(1))
+    journal.append([make_fill(), position, finding])
+    result = run("verify")
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "NOT PROVEN" in result.output
+    assert not json.loads(run("verify", "--json").output)["proven"]
+
+
+def test_verify_counts_what_was_too_much_for_the_quarantine(journal: Journal):
+    journal.append([make_fill(), make_position(coin="BTC", side="long", size=Decimal(1))])
+    status = Status(pid=1, version="0", started_ms=0, updated_ms=0, counters={"quarantine_overflow": 7})
+    journal.put_status(msgspec.json.encode(status))
+    assert "7 rows that the exchange sent could not be read" in run("verify").output
+
+
+def test_a_gap_of_market_trades_says_nothing_about_fills(journal: Journal):
+    position = make_position(coin="BTC", side="long", size=Decimal(1))
+    journal.append([make_fill(), position, make_gap(account="", stream="trades:BTC")])
+    assert run("verify").exit_code == 0
 
 
 def test_verify_in_json_gives_every_chain_with_exact_decimals(journal: Journal):

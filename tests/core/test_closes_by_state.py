@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from hlmon.derive.closes import Closes
 from hlmon.derive.history import PATIENCE_MS
 from hlmon.events import PositionClosed
@@ -106,3 +108,22 @@ def test_a_restart_between_vanishing_and_confirmation_loses_nothing():
     rebuilt = Closes()
     closes_of(opening, vanished(time_ms=gone_ms), provisional, deriver=rebuilt)
     assert only(closes_of(closing, deriver=rebuilt)).completes == provisional.key
+
+
+def test_a_position_that_could_not_be_read_is_not_closed():
+    opening = trades("1")[0]
+    gone_ms = opening.time_ms + 5000
+    deriver = Closes()
+    unreadable = make_dex_state(dex="", complete=False)
+    late = make_account_state(dexes=(unreadable,), time_ms=gone_ms + PATIENCE_MS)
+    assert closes_of(opening, vanished(time_ms=gone_ms), late, deriver=deriver) == []
+    assert closes_of(make_account_state(time_ms=gone_ms + PATIENCE_MS + 1), deriver=deriver)
+
+
+def test_a_fill_of_nothing_opens_and_closes_nothing():
+    nothing, opening, closing = trades("1", "1", "-1")
+    nothing = replace(nothing, size=D(0), start_position=D(0))
+    opening, closing = replace(opening, start_position=D(0)), replace(closing, start_position=D(1))
+    close = only(closes_of(nothing, opening, closing))
+    assert (close.fills, close.size, close.complete) == (2, 1, True)
+    assert closes_of(nothing, replace(nothing, trade_id=99)) == []

@@ -183,3 +183,9 @@ def test_a_state_with_an_odd_time_is_of_now_and_what_it_said_is_told(time):
     seen = decode_frame(json.dumps(body), clock_ms=BEGIN_MS, latest_ms=BEGIN_MS + 300_000)
     assert (seen.events[0].time_ms, seen.unread) == (BEGIN_MS, ())
     assert seen.sent_ms == (time if type(time) is int else None)
+
+
+def test_a_position_of_size_0_is_none():
+    sent = STATE | {"assetPositions": [{"position": POSITION | {"szi": "0.0"}}]}
+    seen = frame("clearinghouseState", dex="", clearinghouseState=sent)
+    assert (seen.events[0].dexes[0].positions, seen.events[0].dexes[0].complete) == ((), True)

@@ -41,7 +41,7 @@ FILL = {
 }
 FUNDING = {"coin": "BTC", "usdc": "1", "szi": "1", "fundingRate": "0.1"}
 LEDGER = {"time": TIME, "hash": "0x", "delta": {"type": "withdraw", "usdc": "5", "fee": "1", "user": USER}}
-ORDER = {"coin": "BTC", "side": "B", "limitPx": "1", "sz": "1", "oid": 1, "timestamp": 1, "isTrigger": True}
+ORDER = {"coin": "BTC", "side": "B", "limitPx": "1", "sz": "1", "oid": 1, "timestamp": TIME, "isTrigger": True}
 ORDER_STATUS = {"order": ORDER | {"children": [ORDER]}, "status": "open", "statusTimestamp": TIME}
 POSITION = {"coin": "BTC", "szi": "1", "leverage": {"type": "cross", "value": 5}, "cumFunding": {"sinceOpen": "1"}}
 STATE = {"marginSummary": {"accountValue": "1"}, "assetPositions": [{"position": POSITION}], "time": TIME}

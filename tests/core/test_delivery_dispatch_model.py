@@ -11,32 +11,35 @@ from hypothesis import strategies as st
 from hlmon.delivery.silences import silences_path, write_silences
 from hlmon.errors import Transient
 from hlmon.journal import Journal
-from hlmon.routing import NotifierPolicy, Route, Silence
+from hlmon.routing import Inhibit, NotifierPolicy, Route, Silence
 from hlmon.testing.builders import make_alert
 from tests.servers.dispatching import Chat, Time, dispatchers_of, run_for
 
 STEPS = st.one_of(
-    st.tuples(st.just("alert"), st.sampled_from(["event", "firing", "resolved"]), st.sampled_from("ab")),
+    st.tuples(st.just("alert"), st.sampled_from(["event", "firing", "resolved"]), st.sampled_from("ab"), st.booleans()),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 2, 60, 400])),
     st.tuples(st.just("silence"), st.sampled_from([1, 100])),
     st.tuples(st.just("outage"), st.integers(1, 3)),
     st.tuples(st.just("restart")),
 )
+INHIBIT = [Inhibit(rules=("a",), mutes=("b",), minutes=0.5)]
 ROUTES = [Route(to=("chat",), rules=("a",), quiet_hours="09:00-09:05"), Route(to=("chat",))]
-POLICIES = {"chat": NotifierPolicy(messages_per_minute=3)}
+WAYS = {"routes": ROUTES, "inhibit": INHIBIT, "policies": {"chat": NotifierPolicy(messages_per_minute=3)}}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=25))
 def test_every_alert_is_told_once_or_dropped_and_no_end_without_its_beginning(steps):
     with tempfile.TemporaryDirectory() as folder, Journal.open(Path(folder) / "hlmon.db") as journal:
         time, chat = Time(), Chat()
-        dispatchers = dispatchers_of(journal, time, {"chat": chat}, routes=ROUTES, policies=POLICIES)
+        dispatchers = dispatchers_of(journal, time, {"chat": chat}, **WAYS)
         for number, (what, *how) in enumerate(steps):
             if what == "alert":
-                state, rule = how
+                state, rule, is_bad = how
                 subject = str(number) if state == "event" else "condition"
-                journal.append([make_alert(time_ms=time.now_ms, state=state, rule=rule, subject=subject)])
+                alert = make_alert(time_ms=time.now_ms, state=state, rule=rule, subject=subject)
+                chat.bad |= {alert.key} if is_bad else set()
+                journal.append([alert])
                 time.now_ms += 1
             elif what == "wait":
                 run_for(dispatchers, time, how[0], step_ms=round(how[0] * 250))
@@ -47,7 +50,7 @@ def test_every_alert_is_told_once_or_dropped_and_no_end_without_its_beginning(st
             elif what == "outage":
                 chat.errors += [Transient("busy")] * how[0]
             else:
-                dispatchers = dispatchers_of(journal, time, {"chat": chat}, routes=ROUTES, policies=POLICIES)
+                dispatchers = dispatchers_of(journal, time, {"chat": chat}, **WAYS)
         run_for(dispatchers, time, 1_200, step_ms=5_000)
         check(journal, chat)
 
@@ -55,7 +58,7 @@ def test_every_alert_is_told_once_or_dropped_and_no_end_without_its_beginning(st
 def check(journal, chat):
     told = [alert for message in chat.messages for alert in message if alert.rule != "hlmon"]
     rows = journal.query("SELECT key, state, times_sent FROM notices JOIN events USING (seq)")
-    assert {state for _, state, _ in rows} <= {"sent", "dropped"}
+    assert {state for _, state, _ in rows} <= {"sent", "dropped", "refused"}
     assert all(times == (state == "sent") for _, state, times in rows)
     assert sorted(alert.key for alert in told) == sorted(key for key, state, _ in rows if state == "sent")
     assert len(rows) == journal.count("alert")

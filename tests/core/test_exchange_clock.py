@@ -119,6 +119,14 @@ def test_frames_that_waited_in_a_queue_together_do_not_move_it_back(world):
         assert world.error_ms <= 5_000
 
 
+def test_states_of_many_accounts_that_come_together_a_day_ahead_are_one_word(world):
+    world.hear_for(10)
+    before_ms = world.clock.now_ms()
+    for _ in range(20):
+        world.clock.hear(world.exchange_ms + DAY_MS)
+    assert world.clock.now_ms() == before_ms
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_single_odd_words_never_move_it_whatever_their_order_and_delay(seed):
     chance = random.Random(seed)

@@ -122,7 +122,7 @@ def test_every_default_that_a_body_leaves_out_is_shown(journal, kind):
     smallest = type(full)(account=ALICE, **required)
     journal.append([smallest])
     (row,) = rows_of(journal, VIEW_OF[kind])
-    for field in set(smallest.__struct_fields__) - {"labels", "details", "account", "order_id", "trade_id"}:
+    for field in set(smallest.__struct_fields__) - {"labels", "details", "extra", "account", "order_id", "trade_id"}:
         value, column = getattr(smallest, field), COLUMN_OF.get(field, field)
         if column in row:
             assert row[column] == (float(value) if isinstance(value, Decimal) else value), field

@@ -172,3 +172,13 @@ class TestContract(DeriverContract):
             make_position_closed(time_ms=GRID_MS + 9_000),
             state(make_position_reading(), after_ms=70_000),
         ]
+
+
+def test_a_position_whose_row_could_not_be_read_is_not_gone():
+    held = make_position_reading(coin="BTC")
+    unreadable = make_account_state(dexes=(make_dex_state(dex="", complete=False),), time_ms=GRID_MS + 5000)
+    deriver = Positions(MINUTE_MS)
+    positions_of(state(held, after_ms=0), deriver=deriver)
+    assert positions_of(unreadable, deriver=deriver) == []
+    (gone,) = positions_of(state(after_ms=10_000), deriver=deriver)
+    assert not gone.is_open

@@ -101,7 +101,7 @@ def test_an_account_shows_label_mode_value_health_and_when_it_was_heard():
     ],
 )
 def test_an_account_that_is_not_yet_or_never_watched_says_so(account: AccountStatus, words: str):
-    assert words in line_with("0xa1", lines(Board(), make_status(account)))
+    assert words in line_with("0xa1…", lines(Board(), make_status(account)))
 
 
 def test_a_position_shows_side_size_and_prices():
@@ -148,7 +148,8 @@ def test_the_header_says_why_there_is_no_connection_and_for_how_long():
 
 
 def test_problems_stand_under_the_header_and_the_rest_is_counted():
-    status = make_status(problems=["one", "two", "three", "four"])
+    account = AccountStatus(address=ALICE, status="watched", last_seen_ms=NOW_MS)
+    status = make_status(account, problems=["one", "two", "three", "four"])
     assert lines(Board(), status)[1:4] == ["! one", "! two", "! and 2 more: hlmon status"]
 
 

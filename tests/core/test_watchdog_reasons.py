@@ -7,9 +7,10 @@ import pytest
 from hlmon.status import AccountStatus, ConnectionStatus, SourceStatus, Status
 from hlmon.testing.builders import ALICE, BOB
 from hlmon.watchdog import reasons
-from hlmon.watchdog.reasons import SILENT_MS, STALE_MS
+from hlmon.watchdog.reasons import SILENT_MS, STALE_MS, UNCOMMITTED_MS
 
 NOW_MS = 1_780_000_000_000
+AGAIN = " (it is tried again and again, look at the network if it lasts)"
 
 
 def account(**changes) -> AccountStatus:
@@ -42,26 +43,30 @@ def test_a_monitor_that_has_not_spoken_yet_is_starting():
 
 def test_what_the_monitor_said_too_long_ago_is_no_news_whatever_it_was():
     assert why(updated_ms=NOW_MS - STALE_MS) == []
-    assert why(updated_ms=NOW_MS - STALE_MS - 1_000) == ["the monitor said nothing for 31 s"]
+    assert why(updated_ms=NOW_MS - STALE_MS - 1_000) == [
+        "the monitor said nothing for 31 s: look at the end of its log and restart it"
+    ]
 
 
 @pytest.mark.parametrize("state", ["connecting", "waiting"])
 def test_a_lost_connection_is_a_reason_with_its_own_reason(state):
-    assert why(source(state=state, reason="1006")) == ["not connected to the exchange: 1006"]
+    assert why(source(state=state, reason="1006")) == [f"not connected to the exchange: 1006{AGAIN}"]
 
 
 def test_a_first_connection_has_no_reason_of_its_own():
-    assert why(source(state="connecting")) == ["not connected to the exchange: connecting"]
+    assert why(source(state="connecting")) == [f"not connected to the exchange: connecting{AGAIN}"]
 
 
 def test_an_account_whose_streams_are_not_in_place_is_a_reason_by_its_label_or_else_its_address():
     pending = source(account(status="pending", label="main"), account(address=BOB, status="pending"))
-    assert why(pending) == ["account main is not watched yet", f"account {BOB} is not watched yet"]
+    ordinary = "is not watched yet: ordinary for some seconds after a start"
+    assert why(pending) == [f"account main {ordinary}", f"account {BOB} {ordinary}"]
 
 
 def test_an_account_that_fell_silent_is_a_reason_though_the_connection_is_live():
     assert why(source(account(last_seen_ms=NOW_MS - SILENT_MS))) == []
-    assert why(source(account(last_seen_ms=NOW_MS - 75_000, label="main"))) == ["account main was not heard for 75 s"]
+    (said,) = why(source(account(last_seen_ms=NOW_MS - 75_000, label="main")))
+    assert said == "account main was not heard for 75 s: it is subscribed again, look at the network if it lasts"
 
 
 def test_an_agent_has_no_streams_and_need_not_be_heard():
@@ -76,5 +81,22 @@ def test_problems_of_the_monitor_and_of_its_sources_are_reasons_each_once():
 
 
 def test_a_monitor_that_watches_nothing_is_not_well():
-    assert why(SourceStatus()) == ["nothing is watched"]
+    assert why(SourceStatus()) == ["nothing is watched: add an [[account]] to the config"]
     assert why(SourceStatus(coins=["BTC"])) == []
+
+
+@pytest.mark.parametrize("skew_ms", [None, 0, 59_000, -59_000])
+def test_a_clock_that_differs_little_is_none(skew_ms):
+    assert why(source(clock_skew_ms=skew_ms)) == []
+
+
+@pytest.mark.parametrize(("skew_ms", "word"), [(-7_200_000, "7,200 s ahead of"), (61_000, "61 s behind")])
+def test_a_clock_that_differs_by_more_than_a_minute_is_a_reason_with_what_to_do(skew_ms, word):
+    (said,) = why(source(clock_skew_ms=skew_ms))
+    assert said.startswith(f"this machine's clock is {word} the exchange's: set it")
+
+
+def test_events_that_wait_for_the_journal_for_more_than_a_minute_are_a_reason():
+    assert why(pending_since_ms=NOW_MS - UNCOMMITTED_MS) == []
+    (said,) = why(pending_since_ms=NOW_MS - 61_000)
+    assert said.startswith("what came in has not been stored for 61 s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from hlmon import Transient
 from hlmon.testing.builders import STORED_BUILDERS, make_checkpoint, make_fill, make_funding, make_order
@@ -73,3 +74,11 @@ def test_the_units_that_each_kind_states_are_those_that_dynamodb_counts(case_of,
             sink.write([event])
             assert (kind, again["BatchWriteItem"]) == (kind, 0)
             assert (kind, min(again["BatchGetItem"], 1)) == (kind, units.read)
+
+
+def test_a_fact_that_comes_with_more_takes_the_place_of_the_first_and_the_first_never_comes_back(case, sink):
+    told_first = make_fill(twap_id=None)
+    completed = replace(told_first, twap_id=9001)
+    for fills in ([told_first], [completed], [told_first], [completed]):
+        sink.write(fills)
+    assert case.stored() == {completed.name: completed}

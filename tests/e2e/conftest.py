@@ -44,7 +44,7 @@ class Monitor:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"]} | self.environ,
+                env=inherited() | self.environ,
             )
 
     def kill(self) -> None:
@@ -89,12 +89,17 @@ class Monitor:
         ]
 
 
+def inherited() -> dict[str, str]:
+    """What of this environment a program must have: where programs are, and the sources under test."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
+
 def run_hlmon(
     *arguments: str | Path, cwd: Path, environ: dict[str, str] | None = None, **options
 ) -> subprocess.CompletedProcess[str]:
     """`hlmon` with these arguments, to its end."""
     command = [sys.executable, "-m", "hlmon", *arguments]
-    env = {"PATH": os.environ["PATH"]} | (environ or {})
+    env = inherited() | (environ or {})
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False, **options)
 
 

@@ -75,9 +75,9 @@ class Rest:
     def __init__(self, server: SimServer) -> None:
         self._server = server
 
-    async def ask(self, request):
+    async def ask(self, request, read=msgspec.json.decode):
         rows = answer(self._server.world, self._server.scenario.limits, dict(request))
-        return msgspec.json.decode(msgspec.json.encode(rows))
+        return read(msgspec.json.encode(rows))
 
 
 class Monitor:

@@ -37,8 +37,17 @@ def stop_trading(server: SimServer) -> None:
     server.world.set_speed(0.001)
 
 
+def is_number(value: object) -> bool:
+    """Whether a field as sent says how much; where it does not, nothing is what is stored."""
+    return isinstance(value, str) and value not in {"", "NaN"}
+
+
+def number(value: Any) -> Decimal:
+    return Decimal(value) if is_number(value) else Decimal(0)
+
+
 def true_fill(account: str, fill: Body) -> tuple[Any, ...]:
-    numbers = (Decimal(fill[name]) for name in ("px", "sz", "startPosition", "closedPnl", "fee"))
+    numbers = (number(fill.get(name)) for name in ("px", "sz", "startPosition", "closedPnl", "fee"))
     return (account, fill["coin"], SIDES[fill["side"]], fill["time"], fill["tid"], fill["oid"], *numbers)
 
 
@@ -51,7 +60,7 @@ def stored_fills(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
 
 
 def _stored_fill(body: Body) -> tuple[Any, ...]:
-    numbers = (Decimal(body.get(name, "0")) for name in ("price", "size", "start_position", "closed_pnl", "fee"))
+    numbers = (Decimal(body.get(name) or "0") for name in ("price", "size", "start_position", "closed_pnl", "fee"))
     ids = (body["time_ms"], int(body.get("trade_id", 0)), int(body["order_id"]))
     return (body["account"], body["coin"], body["side"], *ids, *numbers)
 
@@ -68,7 +77,9 @@ def stored_fundings(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
 
 
 def true_ledger(truth: Truth) -> list[tuple[Any, ...]]:
-    return sorted((entry["account"], entry["time"], entry["hash"], entry["delta"]["type"]) for entry in truth["ledger"])
+    return sorted(
+        (entry["account"], entry["time"], entry.get("hash") or "", entry["delta"]["type"]) for entry in truth["ledger"]
+    )
 
 
 def stored_ledger(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
@@ -77,11 +88,16 @@ def stored_ledger(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:
 
 def final_statuses(truth: Truth) -> dict[tuple[str, int], str]:
     """The last status of each order."""
-    return {(entry["account"], entry["order"]["oid"]): entry["status"] for entry in truth["order"]}
+    return {(entry["account"], entry["order"]["oid"]): one_word(entry["status"]) for entry in truth["order"]}
+
+
+def one_word(status: str) -> str:
+    """An order's status; that it waits for another one to fill may be said by the history or by the list."""
+    return "waiting" if status == "waitingForFill" else status
 
 
 def stored_statuses(bodies: Iterable[Body]) -> dict[tuple[str, int], str]:
-    return {(body["account"], int(body["order_id"])): body["status"] for body in bodies}
+    return {(body["account"], int(body["order_id"])): one_word(body["status"]) for body in bodies}
 
 
 def true_closes(truth: Truth) -> list[tuple[Any, ...]]:
@@ -109,8 +125,8 @@ def true_lives(truth: Truth) -> set[tuple[Any, ...]]:
             entry["account"],
             entry["coin"],
             entry["closed"],
-            rounded(Decimal(entry["gross"]) - sum(Decimal(fill["closedPnl"]) for fill in late)),
-            rounded(Decimal(entry["fees"]) - sum(Decimal(fill["fee"]) for fill in late)),
+            rounded(Decimal(entry["gross"]) - sum(number(fill.get("closedPnl")) for fill in late)),
+            rounded(Decimal(entry["fees"]) - sum(number(fill.get("fee")) for fill in late)),
             entry["fills"] - len(late),
         )
         for entry in truth["close"]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from hlmon.testing.builders import ALICE, BOB, make_account_snapshot, make_fill, make_order, make_position
 from hlmon_supabase.schema import expected_lines, missing, schema_sql
@@ -58,7 +59,7 @@ def insert(database, event):
     sets = ", ".join(f"{name} = EXCLUDED.{name}" for name in row)
     action = "NOTHING" if table.holds_facts else f"UPDATE SET {sets}"
     sql = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT ({table.conflict}) DO {action}"
-    database.execute(sql, list(row.values()))
+    database.execute(sql, [Jsonb(value) if isinstance(value, dict) else value for value in row.values()])
 
 
 @pytest.mark.parametrize("table", TABLE_NAMES)

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from hlmon import Secret, Settings
 from hlmon.testing import PluginContract, SinkContract
+from hlmon.testing.builders import make_fill
 from hlmon_supabase.sink import FACTORY, SupabaseConfig
 from tests.servers import recorded
 from tests.servers.supabase import ANON_KEY, SERVICE_KEY
@@ -67,6 +69,14 @@ class TestThroughSupabasesServer(SupabaseCase, SinkContract):
 
 class TestByPostgrestsStatements(SupabaseCase, SinkContract):
     server = "plain_project"
+
+    def test_a_fact_that_comes_with_more_takes_the_place_of_the_first_and_the_first_never_comes_back(self):
+        told_first = make_fill(twap_id=None)
+        completed = replace(told_first, twap_id=9001)
+        with self.opened() as sink:
+            for fills in ([told_first], [completed], [told_first], [completed]):
+                self.write(sink, fills)
+        assert list(self.stored()) == [completed]
 
 
 @pytest.mark.skipif(not recorded.RECORDED.is_dir(), reason=recorded.NOT_HERE)

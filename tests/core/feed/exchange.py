@@ -19,7 +19,7 @@ class Exchange:
         self.time_ms = START_MS
         self.user_cap = 15
         self.poison: set[str] = set()
-        self.refusals: dict[str, str] = {}  # stream -> text
+        self.refusals: dict[str, str] = {}  # stream, or STREAM:DEX -> text
         self.unanswered: set[str] = set()  # streams
         self.mute = False  # half open: takes everything, says nothing
         self.answers_late = False
@@ -28,6 +28,9 @@ class Exchange:
         self.open_orders: dict[tuple[str, str], list] = {}  # (user, dex) -> rows
         self.lists_late = False  # no list of open orders comes by itself
         self.replays: dict[str, list] = {}  # coin -> trades
+        self.positions: dict[str, str] = {}  # coin -> signed size, of every account
+        self.balances: dict[str, str] = {}  # token -> total, of every account
+        self.without_snapshot: set[str] = set()  # streams
         self.noise: list = []  # sent before every ack
         self.received: list[dict] = []
         self.sockets: list = []
@@ -64,8 +67,9 @@ class Exchange:
                 return
             if stream in self.unanswered:
                 return
-            if stream in self.refusals:
-                await self.send("error", self.refusals[stream])
+            named = f"{stream}:{wanted['dex']}" if wanted.get("dex") else stream
+            if named in self.refusals:
+                await self.send("error", self.refusals[named])
                 return
             if user and user not in self.users and len(self.users) >= self.user_cap:
                 await self.send("error", f"Cannot track more than {self.user_cap} total users.")
@@ -76,7 +80,7 @@ class Exchange:
             await self.send(channel, data)
         normalised = dict(sorted(wanted.items(), reverse=True)) | {"aggregateByTime": False}
         await self.send("subscriptionResponse", {"method": message["method"], "subscription": normalised})
-        if message["method"] == "subscribe":
+        if message["method"] == "subscribe" and stream not in self.without_snapshot:
             await self.snapshot(stream, user, coin, wanted.get("dex", ""))
 
     async def snapshot(self, stream, user, coin, dex="") -> None:
@@ -113,7 +117,7 @@ class Exchange:
             "crossMarginSummary": money,
             "crossMaintenanceMarginUsed": "0.0",
             "withdrawable": "0.0",
-            "assetPositions": [],
+            "assetPositions": [position(coin, size) for coin, size in self.positions.items()],
             "time": self.time_ms,
         }
         await self.send(
@@ -123,6 +127,7 @@ class Exchange:
     async def spot_state(self, user) -> None:
         usdc = self.usdc.get(user)
         held = [] if usdc is None else [{"coin": "USDC", "token": 0, "total": f"{usdc}.0", "hold": "0.0"}]
+        held += [{"coin": coin, "token": 1, "total": total, "hold": "0.0"} for coin, total in self.balances.items()]
         await self.send("spotState", {"user": user, "spotState": {"balances": held}})
 
     async def fills(self, user, *rows) -> None:
@@ -135,6 +140,23 @@ class Exchange:
 
     def cut(self) -> None:
         self.sockets[-1].transport.abort()
+
+
+def position(coin: str, size: str) -> dict:
+    numbers = dict.fromkeys(("entryPx", "positionValue", "unrealizedPnl", "returnOnEquity", "marginUsed"), "1.0")
+    paid = dict.fromkeys(("allTime", "sinceOpen", "sinceChange"), "0.0")
+    return {
+        "type": "oneWay",
+        "position": numbers
+        | {
+            "coin": coin,
+            "szi": size,
+            "leverage": {"type": "cross", "value": 5},
+            "liquidationPx": None,
+            "maxLeverage": 50,
+            "cumFunding": paid,
+        },
+    }
 
 
 def fill(time_ms: int, tid: int, **changes) -> dict:

@@ -34,6 +34,9 @@ class Book:
     def states(self, kind):
         return [event for event in self._newest.values() if event.kind == kind]
 
+    def unended_orders(self):
+        return [order for order in self.states("order") if not order.has_ended]
+
     def of(self, kind, account=None):
         return [e for e in self.events if e.kind == kind and account in {None, e.account}]
 

@@ -180,7 +180,7 @@ def test_a_list_of_coins_that_is_not_understood_leaves_them_doubtful(watching, t
         async with watching() as running:
             running.answers.by_type["meta"] = {"odd": 1}
             await running.start(tools.alice, coins=("BTC",), wait=False)
-            await running.live_on(5)
+            await running.live_on(40)
             await tools.until(lambda: running.feed.status().coins == ["BTC"])
 
     asyncio.run(live())

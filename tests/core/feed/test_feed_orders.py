@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hlmon.events import OpenOrders, Order
+from hlmon.testing.builders import make_order
 from tests.core.feed.virtual_time import START_MS
 
 
@@ -152,6 +153,31 @@ def test_the_exchange_is_asked_how_an_order_ended_that_left_the_list_without_a_w
     asyncio.run(live())
 
 
+def test_what_rested_before_a_restart_and_is_not_on_the_list_is_asked_for_and_old_ends_once_more(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            stored = {
+                1: {"status": "open"},
+                2: {"status": "waiting", "coin": "xyz:GOLD"},
+                3: {"status": "unknown"},
+                4: {"status": "open"},
+                5: {"status": "filled"},
+                6: {"status": "open", "account": tools.bob},
+            }
+            for number, changes in stored.items():
+                fields = {"account": tools.alice, "time_ms": START_MS - 9000, "order_id": number} | changes
+                running.book([make_order(**fields)])
+            running.answers.by_type["orderStatus"] = {"status": "unknownOid"}
+            running.exchange.open_orders = {(tools.alice, ""): [row(4)]}
+            await running.start(tools.alice)
+            await running.live_on(60)
+            asked = [request["oid"] for request in running.answers.asked if request["type"] == "orderStatus"]
+            assert sorted(asked) == [1, 2, 3]
+
+    asyncio.run(live())
+
+
 def test_a_refused_list_is_named_and_costs_no_other_stream(watching, tools):
     async def live():
         async with watching() as running:
@@ -164,6 +190,22 @@ def test_a_refused_list_is_named_and_costs_no_other_stream(watching, tools):
             await running.live_on(70)
             await tools.until(running.all_in_place)
             assert "unsubscribe" not in [m["method"] for m in running.exchange.received]
+
+    asyncio.run(live())
+
+
+def test_a_dex_that_the_exchange_knows_no_more_costs_its_list_and_nothing_else(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            running.exchange.refusals["openOrders:xyz"] = "Invalid subscription {}"
+            await running.start(tools.alice, wait=False)
+            await tools.until(lambda: ("xyz", []) in listings(running))
+            assert ("openOrders", tools.alice) in running.exchange.subscribed
+            running.exchange.dexes = [""]
+            await running.live_on(10)
+            assert running.account(tools.alice).status == "watched"
+            assert not running.account(tools.alice).reason
 
     asyncio.run(live())
 

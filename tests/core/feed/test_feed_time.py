@@ -22,7 +22,9 @@ def test_an_exchange_that_does_not_tell_its_time_is_watched_all_the_same_and_ask
     async def main():
         async with watching() as running:
             running.answers.by_type["exchangeStatus"] = []
-            await running.start(tools.alice)
+            await running.start(tools.alice, wait=False)
+            await running.time.advance(5)
+            await tools.until(running.all_in_place)
             assert running.feed.exchange_ms() == 0
             assert running.feed.status().clock_skew_ms is None
             running.answers.by_type["exchangeStatus"] = lambda _: {"time": running.exchange.time_ms}

@@ -106,7 +106,7 @@ async def read_back(exchange, checkpoint_ms, order, steps):
         return exchange.answer(request)
 
     info = SimpleNamespace(ask=ask, failing="")
-    recovery = Recovery(ME, history, around_of(exchange, ingest, info))
+    recovery = Recovery(ME, history, around_of(exchange, ingest, info), lambda _: None)
     for stream in order:
         recovery.take(exchange.snapshot(stream))
     recovery.seen(exchange.since_ms)
@@ -152,7 +152,7 @@ class Reading:
         self.exchange, self.ingest, self.asked = exchange, Ingest(), []
         self.history = History(dict.fromkeys(HISTORY_REQUESTS, checkpoint_ms), {})
         info = SimpleNamespace(ask=self.ask, failing="")
-        self.recovery = Recovery(ME, self.history, around_of(exchange, self.ingest, info))
+        self.recovery = Recovery(ME, self.history, around_of(exchange, self.ingest, info), lambda _: None)
         for time_ms, number in live_first:
             self.recovery.take(frame("userFills", [row("userFills", time_ms, number)]))
         for stream in HISTORY_REQUESTS:

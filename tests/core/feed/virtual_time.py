@@ -31,6 +31,7 @@ class VirtualTime:
         self.slept.append(seconds)
         if self._hurried:
             self.now += seconds
+            assert self.now < 1_000_000, "what is waited for never comes"
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()

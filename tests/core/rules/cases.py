@@ -8,16 +8,19 @@ from functools import partial
 from typing import Any
 
 from hlmon.contract import Settings
-from hlmon.events import Balance, Event, Liquidation
+from hlmon.events import Agent, Balance, Event, Liquidation
 from hlmon.status import AccountStatus, FollowerStatus
 from hlmon.testing.builders import (
     ALICE,
+    BOB,
     START_MS,
     make_account_info,
     make_account_snapshot,
     make_account_state,
+    make_agents,
     make_cvd,
     make_dex_state,
+    make_exchange_status,
     make_fill,
     make_funding,
     make_gap,
@@ -27,10 +30,12 @@ from hlmon.testing.builders import (
     make_position_reading,
     make_pulse,
     make_spot_state,
+    make_twap,
 )
 
 D = Decimal
 DAY_MS = 1_760_054_400_000  # a midnight in UTC
+A_DAY = 86_400
 
 
 def at(seconds: float) -> int:
@@ -54,6 +59,15 @@ def pulse(seconds: float, *, seen: float | None = None, **changes: Any) -> Event
 
 def follower(**changes: Any) -> FollowerStatus:
     return FollowerStatus(**{"name": "archive", "part": "sink", "last_ack_ms": at(0)} | changes)
+
+
+def twap(seconds: float, **changes: Any) -> Event:
+    return make_twap(**{"twap_id": 7, "time_ms": at(seconds), "account": ALICE} | changes)
+
+
+def agents(seconds: float, *, ends: int) -> Event:
+    """ALICE has one API wallet, which ends at the midnight so many days after the first one."""
+    return make_agents(Agent(name="bot", address=BOB, valid_until_ms=at(ends * 86_400)), time_ms=at(seconds))
 
 
 def bucket(minute: int, bought: int, sold: int = 0) -> Event:
@@ -223,6 +237,19 @@ CASES: dict[str, Case] = {
         "BTC long has no stop",
         [make_order(**STOP), state(15, position())],
     ),
+    "twap": Case(
+        'statuses = ["stopped", "error"]',
+        [
+            twap(-200, status="error"),
+            state(0),
+            twap(-121, status="terminated"),
+            twap(5, status="activated"),
+            twap(6, status="finished"),
+        ],
+        [twap(7, status="error", description="Insufficient margin", executed_size=D("0.25"))],
+        "TWAP to buy 1 BTC: error",
+        details={"reason": "Insufficient margin", "executed": "0.25", "share": "25.0 %", "duration": "30 min 0 s"},
+    ),
     "transfer": Case(
         'directions = ["out"]',
         [make_ledger(), make_ledger(type="withdraw", amount=D("-0.5")), make_ledger(amount=None)],
@@ -237,6 +264,22 @@ CASES: dict[str, Case] = {
         "BTC: 100 net bought in 2 min 0 s",
         [bucket(2, 5)],
         details={"delta": "100", "bought": "130", "sold": "30", "trades": "160"},
+    ),
+    "exchange_halt": Case(
+        "",
+        [make_exchange_status(time_ms=at(0))],
+        [make_exchange_status(time_ms=at(60), notice="Trading is halted for an upgrade")],
+        "The exchange says: Trading is halted for an upgrade",
+        [make_exchange_status(time_ms=at(120))],
+        details={},
+    ),
+    "agent_expiry": Case(
+        "days = 10",
+        [agents(0, ends=11)],
+        [agents(A_DAY, ends=11)],
+        "API wallet bot ends in 10 d 0 h",
+        [agents(A_DAY + 60, ends=190)],
+        details={"address": BOB, "until": "2025-10-21 00:00:00 UTC"},
     ),
     "stream": Case(
         "",

@@ -10,7 +10,16 @@ import pytest
 from hlmon import ConfigError
 from hlmon.rules import fills
 from hlmon.rules.fills import order_end
-from hlmon.testing.builders import BOB, make_account_state, make_dex_state, make_fill, make_ledger, make_order
+from hlmon.testing.builders import (
+    ALICE,
+    BOB,
+    make_account_state,
+    make_dex_state,
+    make_fill,
+    make_ledger,
+    make_open_orders,
+    make_order,
+)
 from tests.core.rules.cases import SETTINGS, STOP, at, bucket, position, state
 
 D = Decimal
@@ -94,6 +103,21 @@ def test_the_stops_of_a_position_are_added_up(watch):
     assert alert.details["covered"] == "50.0 %"
     assert [a.state for a in rule(make_order(**half | {"order_id": 8}), state(5, position()))] == ["resolved"]
     assert [a.state for a in rule(make_order(**half | {"status": "triggered"}), state(9, position()))] == ["firing"]
+
+
+def test_a_dex_whose_list_of_open_orders_has_still_to_come_is_not_judged(watch):
+    rule = watch("position_without_stop", "for_seconds = 0")
+    listing = make_open_orders(account=ALICE, time_ms=at(0))
+    both = (make_dex_state(), make_dex_state(dex="xyz", positions=(position(coin="xyz:GOLD"),)))
+    assert rule(listing, make_account_state(time_ms=at(1), dexes=both, account=ALICE)) == []
+    rule.restart()(make_open_orders(account=ALICE, time_ms=at(2), dex="xyz"))
+    assert rule.titles(make_account_state(time_ms=at(5), dexes=both, account=ALICE)) == ["xyz:GOLD long has no stop"]
+
+
+@pytest.mark.parametrize("status", ["waiting", "waitingForFill", "unknown", "triggered", "somethingNew"])
+def test_only_an_open_stop_protects(watch, status):
+    rule = watch("position_without_stop", "for_seconds = 0")
+    assert len(rule(make_order(**STOP), make_order(**STOP | {"status": status}), state(0, position()))) == 1
 
 
 def test_the_condition_of_a_coin_ends_with_its_position(watch):

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
@@ -21,16 +21,19 @@ from hlmon.config import Config
 from hlmon.contract import ChecksConnection, Deriver, ReportsStatus, Source
 from hlmon.delivery import Courier, common_checkpoints, dispatch, follow_sink, full_jitter
 from hlmon.errors import JournalError
-from hlmon.events import AccountInfo, Checkpoint, Pulse, Quarantined
+from hlmon.events import AccountInfo, Checkpoint, Gap
+from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.labels import Labels
 from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
+from hlmon.quarantine import QuarantineDesk, summary
 from hlmon.schedule import IdleSchedule
-from hlmon.status import SourceStatus, Status
-from hlmon.watchdog import Watchdog, prove, watching
+from hlmon.status import FollowerStatus, SourceStatus, Status
+from hlmon.uptime import machine_uptime, wall_ms
+from hlmon.watchdog import OpenGaps, Watchdog, prove, watching
 
 STATUS_SECONDS = 5.0
 HEARTBEAT_SECONDS = 60.0
@@ -108,24 +111,22 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitSt
 
     labels = Labels(config.labels)
     journal = stack.enter_context(Journal.open(config.journal))
-    derivers: list[tuple[str, frozenset[str], Deriver]] = [("account labels", frozenset({AccountInfo.kind}), labels)]
+    gaps, clock = OpenGaps(), ExchangeTime()
+    derivers = _own_derivers(labels, gaps)
     for rule in parts.derivers:
         name = rule.name if rule.factory.always else f"rule.{rule.name}"  # as users name rules: memories stay apart
         derivers.append((name, rule.factory.kinds, open_part(rule)))
     schedule = IdleSchedule()
     ingest = Ingest(journal, derivers, schedule=schedule)
-
-    def set_aside(event: Quarantined) -> None:
-        journal.append([event])
-
     ingest.rebuild()
+    courier: dict[str, Any] = {"quarantine": lambda event: journal.append([event]), "steady_ms": _steady_ms}
     followers: list[Courier] = []
     stored = []
     for part in parts.sinks:
         sink = open_part(part)
         if part.factory.kinds is None or Checkpoint.kind in part.factory.kinds:
             stored.append(sink.load_checkpoints())
-        followers.append(follow_sink(part.name, journal, sink, part.factory, quarantine=set_aside))
+        followers.append(follow_sink(part.name, journal, sink, part.factory, **courier))
     ingest(common_checkpoints(stored))
     followers += dispatch(
         journal,
@@ -136,11 +137,15 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitSt
         inhibit=config.inhibit,
         rules=frozenset(config.rule),
         max_age_ms=config.alert_max_age_seconds * 1000,
-        quarantine=set_aside,
+        skew_ms=clock.skew_ms,
+        **courier,
     )
     sources = {part.name: stack.enter_context(part.open(settings_for(part.name, config))) for part in parts.sources}
     return Monitor(
         config,
+        clock=clock,
+        gaps=gaps,
+        labels=labels,
         journal=journal,
         ingest=ingest,
         schedule=schedule,
@@ -148,6 +153,14 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitSt
         sources=sources,
         followers=followers,
     )
+
+
+def _own_derivers(labels: Labels, gaps: OpenGaps) -> list[tuple[str, frozenset[str], Deriver]]:
+    """What the monitor itself learns from events."""
+    return [
+        ("account labels", frozenset({AccountInfo.kind}), labels),
+        ("open gaps", frozenset({Gap.kind}), gaps),
+    ]
 
 
 class Monitor:
@@ -163,6 +176,9 @@ class Monitor:
         watchdog: Watchdog,
         sources: dict[str, Source],
         followers: list[Courier],
+        clock: ExchangeTime,
+        gaps: OpenGaps,
+        labels: Labels,
     ) -> None:
         self.sources = sources
         self._config = config
@@ -171,8 +187,14 @@ class Monitor:
         self._schedule = schedule
         self._watchdog = watchdog
         self._followers = followers
-        self._started_ms = _now_ms()
+        self._clock = clock
+        clock.source = sources[EXCHANGE]
+        self._gaps = gaps
+        self._labels = labels
+        self._started = time.monotonic()
         self._stopping = asyncio.Event()
+        self._quarantine = QuarantineDesk(journal, ingest, self._clock.now_ms)
+        self._prune_at = self._started
         self._failures: dict[str, str] = {}  # source -> why it does not run
 
     async def run(self) -> None:
@@ -194,7 +216,7 @@ class Monitor:
         tasks = [asyncio.create_task(self._run_source(name, source)) for name, source in self.sources.items()]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
-        tasks += [asyncio.create_task(self._repeat(PRUNE_SECONDS, self._prune))]
+        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
         stop = asyncio.create_task(stopped.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]
@@ -246,41 +268,93 @@ class Monitor:
 
     def _tell_status(self) -> None:
         """To other processes by the journal, to derivers as a reading, and to the watchdog."""
+        self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
         self._journal.put_status(msgspec.json.encode(status))
-        self._ingest([Pulse(time_ms=status.updated_ms, sources=status.sources, followers=status.followers)])
+        self._ingest([pulse_of(status, self._clock.now_ms())])
 
     def _log_heartbeat(self) -> None:
-        _log.info(MESSAGE, extra=heartbeat(self.status(), now_ms=_now_ms()))
+        status = self.status()
+        _log.info(MESSAGE, extra=heartbeat(status, now_ms=status.updated_ms))
 
     def _prune(self) -> None:
-        if self._config.retention_days is not None:
-            before_ms = _now_ms() - self._config.retention_days * DAY_MS
-            gone = self._journal.prune(before_ms, [follower.cursor_name for follower in self._followers])
-            _log.info("removed %d events older than %d days", gone, self._config.retention_days)
+        """Once an hour, by the exchange's clock: a wrong one of this machine must not delete what is to be kept."""
+        now = time.monotonic()
+        if self._config.retention_days is None or now < self._prune_at or not self._clock.known_ms:
+            return
+        self._prune_at = now + PRUNE_SECONDS
+        before_ms = self._clock.known_ms - self._config.retention_days * DAY_MS
+        gone = self._journal.prune(before_ms, [follower.cursor_name for follower in self._followers])
+        _log.info("removed %d events older than %d days", gone, self._config.retention_days)
 
     def status(self) -> Status:
         """What the monitor says of itself now."""
+        now_ms, now, uptime = wall_ms(), time.monotonic(), machine_uptime()
         followers = [follower.status() for follower in self._followers]
-        failing = [
-            f"{each.part} {each.name} fails since {(_now_ms() - each.failing_since_ms) // 1000} s: {each.error}"
-            for each in followers
-            if each.failing_since_ms is not None
+        sources = [
+            _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
         ]
+        overflow = self._ingest.quarantine_overflow
+
+        def at(moment: float) -> int:
+            return now_ms - round((now - moment) * 1000)
+
+        committed, waiting = self._ingest.committed_at, self._ingest.waiting_since
         return Status(
             pid=os.getpid(),
             version=version("hlmon-core"),
-            started_ms=self._started_ms,
-            updated_ms=_now_ms(),
+            started_ms=at(self._started),
+            updated_ms=now_ms,
+            uptime_ms=uptime.ms,
+            boot_id=uptime.boot_id,
+            committed_ms=0 if committed is None else at(committed),
+            pending_since_ms=None if waiting is None else at(waiting),
             url=self._config.hyperliquid.url,
-            sources=[
-                _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
-            ],
+            sources=sources,
             followers=followers,
-            counters=dict(self._ingest.failures),
-            problems=[*self._failures.values(), *failing],
+            counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
+            problems=[
+                *self._failures.values(),
+                *_failing(followers, now_ms),
+                *self._lost(sources),
+                *self._unread(sources),
+            ],
         )
+
+    def _lost(self, sources: Sequence[SourceStatus]) -> list[str]:
+        """What is missing or was left out, as sentences."""
+        accounts = {account.address for source in sources for account in source.accounts}
+        return [
+            *self._gaps.problems(accounts, self._labels, self._clock.now_ms()),
+            *(
+                f"{number:,} failure{'s' * (number != 1)} of {name} since the start: what it would have said is missing"
+                ", the log has the first error (please report it to its authors)"
+                for name, number in self._ingest.failures.items()
+            ),
+        ]
+
+    def _unread(self, sources: Sequence[SourceStatus]) -> list[str]:
+        """What the exchange sent of accounts and coins that are watched, and nobody could read."""
+        watched = {"", *(account.address for source in sources for account in source.accounts)}
+        missing = [row for row in self._quarantine.missing if row.account in watched]
+        found = summary(missing, lambda account: self._labels.get(account) or account)
+        if self._quarantine.problem:
+            found.append(self._quarantine.problem)
+        if overflow := self._ingest.quarantine_overflow:
+            found.append(
+                f"{overflow} more things could not be read than the quarantine holds and are only counted: see hlmon "
+                "quarantine list, and report what is in it"
+            )
+        return found
+
+
+def _failing(followers: Sequence[FollowerStatus], now_ms: int) -> list[str]:
+    return [
+        f"{each.part} {each.name} fails since {(now_ms - each.failing_since_ms) // 1000} s: {each.error}"
+        for each in followers
+        if each.failing_since_ms is not None
+    ]
 
 
 def _status_of(name: str, source: ReportsStatus) -> SourceStatus:
@@ -291,5 +365,5 @@ def _status_of(name: str, source: ReportsStatus) -> SourceStatus:
         return SourceStatus(problems=[f"source {name} cannot say how it is: {type(error).__name__}: {error}"])
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -58,12 +58,20 @@ class FollowerStatus(msgspec.Struct, kw_only=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """The whole monitor at `updated_ms` (this machine's clock, as are the other times here)."""
+    """The whole monitor at `updated_ms`, which is by this machine's wall clock.
+
+    All other times are `updated_ms` less an age that no step of that clock changes. `uptime_ms` is the machine's uptime
+    at the same moment, of the boot `boot_id`. `pending_since_ms` says since when events wait to be committed.
+    """
 
     pid: int
     version: str
     started_ms: int
     updated_ms: int
+    uptime_ms: int = 0
+    boot_id: str = ""
+    committed_ms: int = 0
+    pending_since_ms: int | None = None
     url: str = ""
     sources: list[SourceStatus] = msgspec.field(default_factory=list)
     followers: list[FollowerStatus] = msgspec.field(default_factory=list)

@@ -3,7 +3,7 @@
 Every field is an attribute of its own name: decimals and integers are numbers (N), never floats. A decimal that
 DynamoDB cannot hold exactly (more than 38 digits) is kept as text (S). Free-form tables are JSON text. A field that is
 at its default is left out if that is nothing, empty text or an empty table. Added to them: `kind`, `version` of a
-state, the key attributes of the table, `expires_at` where items expire.
+state and of a fact that says more, the key attributes of the table, `expires_at` where items expire.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from hlmon import STORED, AccountInfo, Checkpoint, Cvd, Event, Gap, HlmonError, Order, Position, State
+from hlmon import STORED, AccountInfo, Checkpoint, Cvd, Event, Fact, Gap, HlmonError, Order, Position, State
 from hlmon_dynamodb.tables import MARKET, TABLE_OF, TTL_ATTRIBUTE
 
 Attribute = dict[str, Any]
@@ -65,7 +65,7 @@ def item_of(event: Event, ttl_days: int | None = None) -> Item:
     for name, value in zip(kind.names, msgspec.structs.astuple(event), strict=True):
         if value or name not in kind.nothing or value != kind.nothing[name]:
             item[name] = {"S": _json_text(value)} if name in kind.json else _attribute(value)
-    if isinstance(event, State):
+    if isinstance(event, State) or (isinstance(event, Fact) and event.version):
         item["version"] = {"N": str(event.version)}
     if ttl_days is not None and not _still_holds(event):
         item[TTL_ATTRIBUTE] = {"N": str(event.time_ms // 1000 + ttl_days * _SECONDS_PER_DAY)}

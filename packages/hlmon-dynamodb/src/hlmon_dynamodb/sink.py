@@ -26,8 +26,9 @@ LINGER_MS: Final = 5_000
 class DynamodbSink:
     """Writes to the tables of `store`; `ttl_days` by table.
 
-    A fact that is there already stays as it is. Of a state the largest version stays, whoever writes, in whatever
-    order. A checkpoint is written after everything else of its call, since it says that all before it is stored.
+    A fact that is there already stays as it is, unless it comes with more in it. Of a state the largest version stays,
+    whoever writes, in whatever order. A checkpoint is written after everything else of its call, since it says that all
+    before it is stored.
     """
 
     def __init__(self, store: Store, ttl_days: Mapping[TableName, int]) -> None:
@@ -53,6 +54,9 @@ class DynamodbSink:
         items = [(TABLE_OF[fact.kind], self._item(fact)) for fact in facts]
         held = self._store.held((table, {name: item[name] for name in table.key_names}) for table, item in items)
         self._store.put((table, item) for table, item in items if self._store.address(table, item) not in held)
+        for table, item in items:
+            if "version" in item and self._store.address(table, item) in held:
+                self._store.put_newest(table, item)
 
     def _item(self, event: Event) -> Item:
         return item_of(event, self._ttl_days.get(TABLE_OF[event.kind].name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import zlib
@@ -63,9 +64,10 @@ async def dribble(request: web.Request, own: bytes, *, pause_seconds: float = DR
     response = web.StreamResponse(headers={"Content-Type": JSON})
     response.content_length = len(own)
     await response.prepare(request)
-    for place in range(len(own)):
-        await response.write(own[place : place + 1])
-        await asyncio.sleep(pause_seconds)
+    with contextlib.suppress(ConnectionError):  # who asked did not wait
+        for place in range(len(own)):
+            await response.write(own[place : place + 1])
+            await asyncio.sleep(pause_seconds)
     return response
 
 

@@ -69,6 +69,7 @@ class SimServer:
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._foreign: set[asyncio.Task[web.StreamResponse]] = set()  # some of them would never end
         self.world = self._new_world(truth)
         self.hub = Hub(self.world, self.scenario.limits)
         self.faults = Faults(self.hub, self.scenario.seed, plan)
@@ -125,6 +126,9 @@ class SimServer:
                 await self._pump
         for connection in list(self.hub.connections):
             connection.abort()
+        for answering in list(self._foreign):
+            answering.cancel()
+        await asyncio.gather(*self._foreign, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
         self._stack.close()
@@ -175,7 +179,10 @@ class SimServer:
             return web.Response(status=503)
         if self.faults.foreign is not None:
             own = self._answer(request.remote or "", body).body
-            return await self.faults.foreign.answer(request, own if isinstance(own, bytes) else b"")
+            answering = asyncio.create_task(self.faults.foreign.answer(request, own if isinstance(own, bytes) else b""))
+            self._foreign.add(answering)
+            answering.add_done_callback(self._foreign.discard)
+            return await answering
         if status := self.faults.rest_status:
             storm = "null" if status == 429 else "<html><body><h1>502 Bad Gateway</h1></body></html>"
             return web.Response(status=status, text=storm, content_type=JSON if status == 429 else "text/html")

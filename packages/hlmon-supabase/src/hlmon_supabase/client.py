@@ -77,12 +77,12 @@ def connected(url: str, key: str) -> Iterator[Client]:
         yield Client(checked_url(url), key, options)
 
 
-def upsert(client: Client, table: Table, rows: list[Row]) -> None:
+def upsert(client: Client, table: Table, rows: list[Row], *, keeps_known: bool) -> None:
     """Write rows in one statement: known facts stay, states are replaced where the database finds them newer."""
     from postgrest.types import ReturnMethod
 
     query = client.table(table.name).upsert(
-        rows, on_conflict=table.conflict, ignore_duplicates=table.holds_facts, returning=ReturnMethod.minimal
+        rows, on_conflict=table.conflict, ignore_duplicates=keeps_known, returning=ReturnMethod.minimal
     )
     query.execute()
 

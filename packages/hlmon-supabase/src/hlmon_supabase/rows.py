@@ -55,6 +55,8 @@ def fill_row(fill: Fill) -> Row:
         "liquidation_mark_price": liquidation and str(liquidation.mark_price),
         "liquidation_method": liquidation and liquidation.method,
         "self_trade": fill.self_trade,
+        "ordinal": fill.ordinal,
+        "extra": clean_json(fill.extra),
     }
 
 
@@ -181,6 +183,7 @@ def funding_row(funding: Funding) -> Row:
         "amount": str(funding.amount),
         "size": str(funding.size),
         "rate": str(funding.rate),
+        "variant": funding.variant,
     }
 
 
@@ -194,10 +197,12 @@ def ledger_row(entry: Ledger) -> Row:
         "amount": text(entry.amount),
         "token": entry.token,
         "fee": str(entry.fee),
+        "fee_token": clean(entry.fee_token),
         "counterparty": clean(entry.counterparty),
         "tx_hash": entry.tx_hash,
         "entry_id": entry.entry_id,
         "details": clean_json(entry.details),
+        "ordinal": entry.ordinal,
     }
 
 

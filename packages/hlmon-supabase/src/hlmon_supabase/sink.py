@@ -11,7 +11,7 @@ import msgspec
 from hlmon import Checkpoint, ConfigError, Event, Need, Secret, Settings, SinkFactory, Transient
 from hlmon_supabase.client import KeyRefused, Refused, connected, translated, upsert
 from hlmon_supabase.schema import check_schema
-from hlmon_supabase.tables import rows_by_table
+from hlmon_supabase.tables import rows_by_table, rows_that_say_more
 
 if TYPE_CHECKING:
     from supabase import Client
@@ -43,7 +43,9 @@ class SupabaseSink:
         """One request a table. Errors of the project or the network are Transient, those of a row Permanent."""
         with self._working() as client:
             for table, rows in rows_by_table(events):
-                upsert(client, table, rows)
+                upsert(client, table, rows, keeps_known=table.holds_facts)
+                if told_more := rows_that_say_more(table, events):
+                    upsert(client, table, told_more, keeps_known=False)
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:
         """The newest checkpoint of every account and stream."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from hlmon import Event
+from hlmon import Event, Fact
 from hlmon_supabase import rows
 from hlmon_supabase.rows import Row
 
@@ -52,6 +52,14 @@ TABLES: Final[dict[str, Table]] = {
 
 Checkpoints come last: one that is stored says that everything before it is stored too.
 """
+
+
+def rows_that_say_more(table: Table, events: Iterable[Event]) -> list[Row]:
+    """The rows of facts that another stream told with more in them: they take the place of what is there."""
+    if not table.holds_facts:
+        return []
+    found = [event for event in events if isinstance(event, Fact) and event.version and TABLES[event.kind] is table]
+    return sorted((table.row_of(event) for event in found), key=itemgetter(*table.key))
 
 
 def rows_by_table(events: Iterable[Event]) -> list[tuple[Table, list[Row]]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from hlmon.errors import ConfigError, HlmonError, JournalError
+from hlmon.plain import plain_line
 
 COMMANDS: Final = {
     "run": "Watch accounts until stopped.",
@@ -23,6 +24,7 @@ COMMANDS: Final = {
     "explain": "Say how an alert reached people, or why not.",
     "health": "Say whether the monitor is well, by the exit code.",
     "gaps": "List the times that could not be seen.",
+    "quarantine": "Deal with what could not be read.",
     "verify": "Prove that no fill is missing.",
     "replay": "Read recorded frames into a journal.",
     "record": "Run, and keep every frame in a file.",
@@ -47,7 +49,7 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line; a config with several faults gives a line for each."""
         for line in self.message.splitlines():
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", file=file, err=True)
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(line)}", file=file, err=True)
 
 
 class Program(click.Group):

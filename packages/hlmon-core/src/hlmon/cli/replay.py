@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hlmon.cli.options import config_option, example
-from hlmon.cli.output import make_table, show
+from hlmon.cli.output import echo, make_table, show
 from hlmon.config import Config, load_config
 from hlmon.contract import Deriver, DeriverFactory, Settings
 from hlmon.ingest import Ingest
@@ -45,7 +45,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     with ExitStack() as stack:
         opened = stack.enter_context(Journal.open(journal))
         before = opened.last_seq()
-        ingest = Ingest(opened, _derivers(config, stack))
+        ingest = Ingest(opened, derivers_of(config, stack))
         ingest.rebuild()
         advance = stack.enter_context(_progress(sum(file.stat().st_size for file in files)))
         for size in replay.steps(ingest):
@@ -55,7 +55,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     _print(replay.tally, new)
 
 
-def _derivers(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
+def derivers_of(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozenset[str], Deriver]]:
     """Those that run in every monitor."""
 
     def opened(factory: DeriverFactory[Any]) -> Deriver:
@@ -89,9 +89,9 @@ def _print(tally: Tally, new: int) -> None:
     rows += [(f"events of kind {kind}", number) for kind, number in sorted(tally.read.items())]
     rows += [(f"frames ignored: {channel}", number) for channel, number in sorted(tally.ignored.items())]
     rows += [("frames of other accounts", tally.others)] if tally.others else []
-    rows += [("lines not understood: table quarantine", tally.quarantined)] if tally.quarantined else []
+    rows += [("not understood: hlmon quarantine", tally.quarantined)] if tally.quarantined else []
     table = make_table("Read", "Number", right=("Number",))
     for name, number in rows:
         table.add_row(name, f"{number:,}")
     show(table)
-    click.echo(f"{new:,} events are new in the journal." if new else "The journal had all of it already.")
+    echo(f"{new:,} events are new in the journal." if new else "The journal had all of it already.")

@@ -13,7 +13,7 @@ from hlmon.cli.text import span
 from hlmon.errors import JournalError
 from hlmon.journal import Journal
 from hlmon.status import Status
-from hlmon.watchdog import STALE_MS, reasons
+from hlmon.watchdog import STALE_MS, reasons, skew_text, uncommitted
 
 SILENT_MS: Final = 300_000
 """A monitor that heard nothing from the exchange for this long is not well."""
@@ -21,11 +21,21 @@ SILENT_MS: Final = 300_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `hlmon health` answers: well or not, whether a monitor runs at all, and why in one line."""
+    """What `hlmon health` answers.
+
+    `ok` says that no restart would help, `running` that a monitor runs at all, `well` that there is no reason to look.
+    """
 
     ok: bool
     running: bool
     why: str
+    well: bool = False
+
+    @property
+    def line(self) -> str:
+        """The answer in one line, which calls healthy only what is well."""
+        word = "" if self.ok and not self.well else "healthy: " if self.ok else "unhealthy: "
+        return word + self.why
 
     def reasons(self, status: Status | None, *, now_ms: int) -> list[str]:
         """Why not all is well, in the sentences of the watchdog: what /healthz answers."""
@@ -53,7 +63,10 @@ def is_alive(pid: int) -> bool:
 
 
 def judge(status: Status | None, *, now_ms: int, alive: Callable[[int], bool] = is_alive) -> Verdict:
-    """Well is what a restart would not improve: problems that the user must solve do not make a monitor unwell."""
+    """Well is what a restart would not improve: problems that the user must solve do not make a monitor unwell.
+
+    `now_ms` is the present in the status' time, see `present_ms`. What `hlmon status` calls not well is in the line.
+    """
     if status is None:
         return Verdict(ok=False, running=False, why="no monitor has run on this journal yet")
     age_ms = now_ms - status.updated_ms
@@ -61,6 +74,8 @@ def judge(status: Status | None, *, now_ms: int, alive: Callable[[int], bool] = 
         return Verdict(ok=False, running=False, why=f"the monitor said nothing for {span(age_ms)}")
     if not alive(status.pid):
         return Verdict(ok=False, running=False, why=f"the monitor's process {status.pid} is gone")
+    for unstored in uncommitted(status, now_ms):
+        return Verdict(ok=False, running=True, why=unstored)
     for source in status.sources:
         silent_ms = now_ms - max(source.connection.last_frame_ms, status.started_ms)
         if source.connection.state != "idle" and silent_ms > SILENT_MS:
@@ -68,6 +83,11 @@ def judge(status: Status | None, *, now_ms: int, alive: Callable[[int], bool] = 
             return Verdict(ok=False, running=True, why=f"nothing heard from the exchange for {span(silent_ms)}{reason}")
     accounts = [account for source in status.sources for account in source.accounts]
     watched = sum(account.status == "watched" and account.role != "agent" for account in accounts)
-    why = f"running for {span(now_ms - status.started_ms)}, {watched} account{'s' * (watched != 1)} watched"
-    problems = [*status.problems, *(problem for source in status.sources for problem in source.problems)]
-    return Verdict(ok=True, running=True, why="; ".join([why, *dict.fromkeys(problems)]))
+    why = [f"running for {span(now_ms - status.started_ms)}, {watched} account{'s' * (watched != 1)} watched"]
+    found = reasons(status, now_ms=now_ms)
+    if found:
+        why.append(f"not well: {found[0]}")
+        why += found[1:]
+    else:
+        why += filter(None, (skew_text(source.clock_skew_ms) for source in status.sources))
+    return Verdict(ok=True, running=True, why="; ".join(why), well=not found)

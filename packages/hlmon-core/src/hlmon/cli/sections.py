@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Final
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from hlmon.cli.board import Board
+from hlmon.cli.output import escaped
 from hlmon.cli.text import UNKNOWN, ago, money, number, price, short_span
 from hlmon.events import AccountSnapshot, Fill, Position, PositionClosed
 from hlmon.status import AccountStatus, Status
@@ -25,9 +25,13 @@ GAIN, LOSS, QUIET, CAUTION = "green", "red", "bright_black", "yellow"
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is looked at and from where: the labels of accounts, the time, the size of the terminal."""
+    """What is looked at and from where: the labels of accounts, the time, the size of the terminal.
+
+    `now_ms` is the present in the time of the status; the times of events are of a clock that is `skew_ms` ahead.
+    """
 
     now_ms: int
+    skew_ms: int = 0
     width: int = 80
     height: int = 24
     title: str = "hlmon"
@@ -40,13 +44,13 @@ class View:
 
     def when(self, time_ms: int) -> str:
         """How long ago something happened."""
-        return f"[{QUIET}]{ago(time_ms, self.now_ms, ' ago' if self.wide else '')}[/]"
+        return f"[{QUIET}]{ago(time_ms, self.now_ms + self.skew_ms, ' ago' if self.wide else '')}[/]"
 
     def name(self, account: str) -> str:
         """An account's label, else the ends of its address."""
         text = self.labels.get(account) or (f"{account[:4]}…{account[-4:]}" if len(account) > 12 else account)
         limit = 20 if self.wide else 10
-        return escape(text if len(text) <= limit else f"{text[: limit - 1]}…")
+        return escaped(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,12 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
         more = ("Withdrawable", "Margin used") if view.wide else ()
         table = _table(("Account", "Mode"), ("Value", *more, "Open PnL", "Leverage"), ("Health", "Heard"))
         for account in names[:shown]:
-            known = board.snapshots.get(account)
+            live = watched.get(account)
+            is_doubtful = live is not None and live.mode == "unknown"  # then no figure is right
+            known = None if is_doubtful else board.snapshots.get(account)
             figures = [money(known.withdrawable), money(known.total_margin_used)] if known else [UNKNOWN] * 2
             info = board.infos.get(account)
-            mode = known.mode if known else info.mode if info else UNKNOWN
+            mode = "unknown" if is_doubtful else known.mode if known else info.mode if info else UNKNOWN
             table.add_row(
                 view.name(account),
                 "portfolio" if mode == "portfolio_margin" else mode,
@@ -97,7 +103,7 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
                 _gain(known.total_unrealized_pnl) if known else UNKNOWN,
                 f"{known.leverage:.1f}x" if known else UNKNOWN,
                 _health(known),
-                _heard(watched.get(account), view.now_ms),
+                _heard(live, view.now_ms),
             )
         return table
 
@@ -135,7 +141,7 @@ def positions_section(board: Board, view: View) -> Section:
         for position in held[:shown]:
             table.add_row(
                 view.name(position.account),
-                escape(position.coin),
+                escaped(position.coin),
                 _side(position),
                 number(position.size),
                 price(position.entry_price),
@@ -169,7 +175,7 @@ def fills_section(board: Board, view: View) -> Section:
             table.add_row(
                 view.when(fill.time_ms),
                 view.name(fill.account),
-                escape(fill.coin),
+                escaped(fill.coin),
                 f"[{GAIN}]bought[/]" if bought else f"[{LOSS}]sold[/]",
                 number(fill.size),
                 f"at {price(fill.price)}",
@@ -206,7 +212,7 @@ def closes_section(board: Board, view: View) -> Section:
             table.add_row(
                 view.when(close.time_ms),
                 view.name(close.account),
-                escape(close.coin),
+                escaped(close.coin),
                 f"[{GAIN if close.side == 'long' else LOSS}]{close.side}[/]",
                 *((number(close.size),) if view.wide else ()),
                 f"{price(close.entry_price)} → {price(close.exit_price)}",

@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.running import judge, read_status
 from hlmon.cli.text import ago, span
+from hlmon.journal import Journal
 from hlmon.status import SourceStatus, Status
+from hlmon.uptime import present_ms
+from hlmon.watchdog import skew_text
 
 
 @click.command("status", epilog=example("hlmon status --json"))
 @journal_options
 @json_option
-def command(*, config_file: Path | None, journal: Path | None, as_json: bool) -> None:
-    """Say what the monitor of this journal is doing: connection, accounts, sinks and notifiers, problems.
+@click.option("--exit-code", "judges", is_flag=True, help="End with 0 if all is well, else with 1.")
+@click.pass_context
+def command(ctx: click.Context, *, config_file: Path | None, journal: Path | None, as_json: bool, judges: bool) -> None:
+    """Say whether all is well, and what the monitor of this journal is doing: connection, accounts, problems.
 
-    The exit code says only whether the journal could be read; `hlmon health` judges. In JSON, "well" and "reasons" are
-    what the watchdog's ping and /healthz go by.
+    Well means that nothing is missed; else each reason is given, with what to do. The watchdog's ping and /healthz go
+    by the same reasons. Without --exit-code the exit code says only whether the journal could be read.
     """
     _, opened = open_journal(config_file, journal)
     with opened:
         status = read_status(opened)
-    now_ms = time.time_ns() // 1_000_000
+        unknown = unknown_entries(opened)
+    now_ms = present_ms(status)
     verdict = judge(status, now_ms=now_ms)
     reasons = verdict.reasons(status, now_ms=now_ms)
     if as_json:
         judged = {"running": verdict.running, "healthy": verdict.ok, "why": verdict.why}
-        print_json(judged | {"well": not reasons, "reasons": reasons, "status": status})
-        return
-    state = "Running" if verdict.running else "Not running"
-    click.echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
-    if status is not None:
-        _print(status, reasons if verdict.running else (), now_ms)
+        print_json(judged | {"well": not reasons, "reasons": reasons, "unknown_ledger": unknown, "status": status})
+    else:
+        state = "Running" if verdict.running else "Not running"
+        echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
+        if verdict.running:
+            echo("All is well." if not reasons else "Not well:")
+        if status is not None:
+            _print(status, reasons if verdict.running else (), now_ms)
+        for kind, count in unknown.items():
+            echo(
+                f"Ledger: {count:,} of type {kind}, whose effect on the account this hlmon does not know: "
+                "they are kept without an amount, and figures leave them out"
+            )
+    ctx.exit(1 if judges and reasons else 0)
+
+
+def unknown_entries(journal: Journal) -> dict[str, int]:
+    """How many entries of the ledger have no amount, by the exchange's type, harmless on a terminal."""
+    rows = journal.query("SELECT type, count(*) FROM ledger WHERE amount IS NULL GROUP BY type ORDER BY type LIMIT 100")
+    return {"".join(each if each.isprintable() else "?" for each in kind[:80]): count for kind, count in rows}
 
 
 def _print(status: Status, problems: Sequence[str], now_ms: int) -> None:
-    click.echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
-    for source in status.sources:
-        click.echo(_connection(source, now_ms))
     for problem in problems:
-        click.echo(f"Problem: {problem}")
+        echo(f"Problem: {problem}")
+    echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
+    for source in status.sources:
+        echo(_connection(source, now_ms))
     if any(source.accounts for source in status.sources):
         show(_accounts(status, now_ms))
     if status.followers:
@@ -68,6 +86,8 @@ def _connection(source: SourceStatus, now_ms: int) -> str:
     ]
     if connection.reason:
         parts.append(f"last lost: {connection.reason}")
+    if source.clock_skew_ms is not None:
+        parts.append(skew_text(source.clock_skew_ms) or "this machine's clock agrees with the exchange's")
     if source.coins:
         parts.append(f"trades of {', '.join(source.coins)}")
     return ", ".join(parts)
@@ -77,10 +97,17 @@ def _accounts(status: Status, now_ms: int) -> Table:
     table = make_table("Account", "Label", "Role", "Mode", "State", "Heard")
     for account in (account for source in status.sources for account in source.accounts):
         colour = {"watched": "green", "pending": "yellow"}.get(account.status, "red")
-        state = f"[{colour}]{account.status}[/]{', reading back' if account.resuming else ''}"
-        reason = f": {escape(account.reason)}" if account.reason else ""
+        state = ", reading back" if account.resuming else ""
+        reason = f": {account.reason}" if account.reason else ""
         heard = ago(account.last_seen_ms, now_ms)
-        table.add_row(account.address, escape(account.label), account.role, account.mode, state + reason, heard)
+        table.add_row(
+            account.address,
+            account.label,
+            account.role,
+            account.mode,
+            coloured(account.status, colour, state + reason),
+            heard,
+        )
     return table
 
 
@@ -89,18 +116,16 @@ def _followers(status: Status, now_ms: int) -> Table:
     for follower in status.followers:
         failing = follower.failing_since_ms
         state = (
-            "[green]well[/]"
+            coloured("well", "green")
             if failing is None
-            else f"[red]failing for {span(now_ms - failing)}[/]: {escape(follower.error)}"
+            else coloured(f"failing for {span(now_ms - failing)}", "red", f": {follower.error}")
         )
-        table.add_row(
-            escape(follower.name), follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state
-        )
+        table.add_row(follower.name, follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state)
     return table
 
 
 def _counters(counters: dict[str, int]) -> Table:
     table = make_table("Counted since the start", "Number", right=("Number",))
     for name, number in sorted(counters.items()):
-        table.add_row(escape(name), f"{number:,}")
+        table.add_row(name, f"{number:,}")
     return table

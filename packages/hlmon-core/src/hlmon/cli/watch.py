@@ -18,11 +18,13 @@ from rich.live import Live
 
 from hlmon.cli.board import BoardReader
 from hlmon.cli.options import example, journal_options
+from hlmon.cli.output import Plain
 from hlmon.cli.running import judge, read_status
 from hlmon.cli.screen import render
 from hlmon.cli.sections import View
 from hlmon.config import load_config
 from hlmon.journal import Journal
+from hlmon.uptime import present_ms
 
 REFRESH_SECONDS: Final = 1.0
 LEAVING_KEYS: Final = frozenset({"q", "Q", "\x04"})
@@ -68,12 +70,15 @@ def _draw(
     journal: Journal, reader: BoardReader, console: Console, labels: dict[str, str], title: str
 ) -> RenderableType:
     status = read_status(journal)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = present_ms(status)
     watched = [account for source in status.sources for account in source.accounts] if status else []
     said = {account.address: account.label for account in watched}
     width, height = console.size
-    view = View(now_ms=now_ms, width=width, height=height, title=title, labels=labels | said)
-    return render(status, judge(status, now_ms=now_ms), reader.update(), view)
+    skews_ms = [source.clock_skew_ms or 0 for source in status.sources] if status else []
+    view = View(
+        now_ms=now_ms, skew_ms=next(iter(skews_ms), 0), width=width, height=height, title=title, labels=labels | said
+    )
+    return Plain(render(status, judge(status, now_ms=now_ms), reader.update(), view))
 
 
 def _live(console: Console, draw: Callable[[], RenderableType], until: Callable[[], bool]) -> None:

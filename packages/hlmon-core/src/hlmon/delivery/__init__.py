@@ -7,7 +7,7 @@ trouble is no other's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -71,15 +71,16 @@ def dispatch(
     inhibit: Sequence[Inhibit] = (),
     rules: Collection[str] | None = None,
     max_age_ms: int,
+    skew_ms: Callable[[], int] = lambda: 0,
     **more: Any,
 ) -> list[Dispatcher]:
     """A dispatcher for each notifier, which know each other's outboxes where one is the other's fallback.
 
-    An alert's age counts when it is read; the attempts to send it may then take as long as they need. `more` are
-    further arguments of Dispatcher, `quarantine` at least.
+    An alert's age counts when it is read, by the exchange's clock, which is `skew_ms` ahead of ours; the attempts to
+    send it may then take as long as they need. `more` are further arguments of Dispatcher, `quarantine` at least.
     """
     policy = partial(Policy, max_age_ms=max_age_ms, routes=routes, accounts=accounts, inhibit=inhibit, rules=rules)
-    outboxes = {name: Outbox(name, journal, policy(notifier=name)) for name in notifiers}
+    outboxes = {name: Outbox(name, journal, policy(notifier=name), skew_ms=skew_ms) for name in notifiers}
     return [
         Dispatcher(
             outboxes[name],

@@ -54,8 +54,10 @@ class Courier(ABC):
         quarantine: Callable[[Quarantined], None],
         backoff: Backoff | None = None,
         clock_ms: Callable[[], int] = now_ms,
+        steady_ms: Callable[[], int] | None = None,
         wait: Wait = threading.Event.wait,
     ) -> None:
+        """`steady_ms` measures ages: it never steps, as `clock_ms`, the wall clock, may."""
         self.name = name
         self.cursor_name = f"{part}.{name}"
         self._part = part
@@ -63,6 +65,7 @@ class Courier(ABC):
         self._quarantine = quarantine
         self._backoff = backoff or full_jitter()
         self._clock_ms = clock_ms
+        self._steady_ms = steady_ms or clock_ms
         self._wait = wait
         self._last_ack_ms = 0
         self._failing_since_ms: int | None = None
@@ -113,15 +116,17 @@ class Courier(ABC):
     def status(self) -> FollowerStatus:
         """How it is now; a call that has been running for more than 60 s is reported as hanging."""
         since_ms, failing_since_ms, error = self._calling_since_ms, self._failing_since_ms, self._error
-        if since_ms is not None and (running_ms := self._clock_ms() - since_ms) > HANGING_AFTER_MS:
+        now_ms = self._steady_ms()
+        if since_ms is not None and (running_ms := now_ms - since_ms) > HANGING_AFTER_MS:
             failing_since_ms = failing_since_ms or since_ms
             error = f"hanging: a call has been running for {running_ms // 1000} s"
+        to_wall_ms = self._clock_ms() - now_ms
         return FollowerStatus(
             name=self.name,
             part=self._part,
             lag=self._lag(),
-            last_ack_ms=self._last_ack_ms,
-            failing_since_ms=failing_since_ms,
+            last_ack_ms=self._last_ack_ms and self._last_ack_ms + to_wall_ms,
+            failing_since_ms=None if failing_since_ms is None else failing_since_ms + to_wall_ms,
             error=error,
         )
 
@@ -147,7 +152,7 @@ class Courier(ABC):
         return True
 
     def _call(self, events: Sequence[Event]) -> BaseException | None:
-        self._calling_since_ms = self._clock_ms()
+        self._calling_since_ms = self._steady_ms()
         try:
             self._deliver(events)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever a plugin raises ends here
@@ -167,7 +172,7 @@ class Courier(ABC):
     def _failed(self, error: BaseException) -> None:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if self._failing_since_ms is None:
-            self._failing_since_ms = self._clock_ms()
+            self._failing_since_ms = self._steady_ms()
             _logger.warning("%s %s fails: %s", self._part, self.name, text)
         self._error = text
 

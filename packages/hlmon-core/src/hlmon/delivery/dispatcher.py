@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,7 +16,8 @@ from hlmon.delivery.policy import settle
 from hlmon.errors import JournalError
 from hlmon.events import Alert
 from hlmon.journal import Entry
-from hlmon.routing import SEVERITIES, Group, NotifierPolicy, Pace, Waiting, merged, plan
+from hlmon.plain import plain_alert
+from hlmon.routing import SEVERITIES, Group, NotifierPolicy, Pace, Waiting, condition_of, merged, plan
 
 _NOT_STORED: Final = 0  # the place of an alert that the dispatcher itself makes
 _SMALLEST_MERGER: Final = 2  # a message of so few alerts would be the summary of hardly anything
@@ -46,7 +48,7 @@ class Dispatcher(Courier):
 
         `more` are further arguments of Courier, `quarantine` at least.
         """
-        super().__init__(outbox.name, send, part="notifier", **more)
+        super().__init__(outbox.name, partial(_send_plain, send), part="notifier", **more)
         self._outbox = outbox
         self._max_batch = max_batch
         self._pace = Pace((policy or NotifierPolicy()).messages_per_minute)
@@ -89,7 +91,7 @@ class Dispatcher(Courier):
         now, later = merged(groups, self._max_batch - 1)
         body = f"This notifier may send {self._pace.per_minute} messages a minute."
         summary = Alert(
-            time_ms=now_ms,
+            time_ms=now_ms + self._outbox.skew_ms(),
             rule="hlmon",
             subject="messages held back",
             severity=max((each.alert.severity for each in now), key=SEVERITIES.index),
@@ -100,13 +102,25 @@ class Dispatcher(Courier):
         self._send([Entry(_NOT_STORED, summary), *map(_entry, now)])
 
     def _send(self, entries: Sequence[Entry]) -> None:
-        for settled, accepted in settle(entries, self._accepts):
+        refused: set[str] = set()  # conditions whose beginning was refused just now: their end is not sent either
+        for settled, accepted in settle(entries, partial(self._accepts_pairs, refused)):
             stored = [entry for entry in settled if entry.seq != _NOT_STORED]
             if accepted:
-                self._last_ack_ms = self._clock_ms()
-                self._outbox.mark_sent([entry.seq for entry in stored], self._last_ack_ms)
+                refused.difference_update(condition_of(each.event) for each in stored if isinstance(each.event, Alert))
+                self._last_ack_ms = self._steady_ms()
+                self._outbox.mark_sent([entry.seq for entry in stored], self._clock_ms())
             elif stored:
-                self._outbox.mark_refused(stored[0].seq, self._set_aside(stored[0].event))
+                seq, event = stored[0]
+                if isinstance(event, Alert) and event.state == "firing":
+                    refused.add(condition_of(event))
+                self._outbox.mark_refused(seq, event, self._set_aside(event))
+
+    def _accepts_pairs(self, refused: Collection[str], entries: Sequence[Entry]) -> bool:
+        alerts = [entry.event for entry in entries if isinstance(entry.event, Alert)]
+        if any(alert.state == "resolved" and condition_of(alert) in refused for alert in alerts):
+            self._error = "its beginning was refused"
+            return False
+        return self._accepts(entries)
 
     def _accepts(self, entries: Sequence[Entry]) -> bool:
         self._pace.spend(self._clock_ms())
@@ -131,6 +145,11 @@ class Dispatcher(Courier):
 
     def _lag(self) -> int:
         return self._outbox.unread() + self._due
+
+
+def _send_plain(send: Callable[[Sequence[Any]], None], alerts: Sequence[Alert]) -> None:
+    """Texts from outside become plain here, once for every notifier; the journal has them as they came."""
+    send([plain_alert(alert) for alert in alerts])
 
 
 def _entry(waiting: Waiting) -> Entry:

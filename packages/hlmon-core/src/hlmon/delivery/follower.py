@@ -65,7 +65,7 @@ class Follower(Courier):
     def _ack(self, seq: int) -> None:
         self._cursor = seq
         self._save()
-        self._last_ack_ms = self._clock_ms()
+        self._last_ack_ms = self._steady_ms()
 
     def _skip_to(self, seq: int) -> None:
         """Pass over events that are not for this plugin; saved now and then only, since skipping again is cheap."""

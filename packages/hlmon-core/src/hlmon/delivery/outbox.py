@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
 from hlmon.delivery.follower import UNSAVED_SKIPS
 from hlmon.delivery.silences import SilenceFile, silences_path
-from hlmon.events import Alert, decode
+from hlmon.events import Alert, Event, decode
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
-from hlmon.routing import Notice, Policy, Route, Surroundings, Waiting, decide, detained, route_named, take_over
-from hlmon.routing.decide import condition_of
+from hlmon.routing import (
+    Notice,
+    Policy,
+    Route,
+    Surroundings,
+    Waiting,
+    condition_of,
+    decide,
+    is_put_back,
+    review,
+    route_named,
+    take_over,
+)
+from hlmon.routing.notice import PUT_BACK_MS
 
 READ_AT_ONCE: Final = 1000
 _CAUSES: Final = 1000
@@ -30,8 +43,10 @@ class Outbox:
     Every method may be called from any thread: the fallback of a notifier that hangs decides for it.
     """
 
-    def __init__(self, name: str, journal: Journal, policy: Policy) -> None:
+    def __init__(self, name: str, journal: Journal, policy: Policy, *, skew_ms: Callable[[], int] = lambda: 0) -> None:
+        """`skew_ms` is the exchange's clock, which the times of alerts are of, less this machine's."""
         self.name = name
+        self.skew_ms = skew_ms
         self.cursor_name = f"notifier.{name}"
         self._journal = journal
         self._table = journal.notices
@@ -78,20 +93,16 @@ class Outbox:
     def waiting(self, now_ms: int) -> list[Waiting]:
         """What waits and is not held, after another look at silences, inhibitions and quiet hours."""
         with self._lock:
-            found, changed = [], []
-            around = self._around(now_ms)
-            for notice, alert in self._table.ready(self.name, now_ms, READ_AT_ONCE):
-                _, route = route_named(alert, self._policy) or ("", Route(to=(self.name,)))
-                looked_at = (
-                    notice if alert.state == "resolved" else detained(notice, alert, route, self._policy, around)
-                )
-                if looked_at == notice:
-                    found.append(Waiting(notice, alert, route))
-                else:
-                    changed.append(looked_at)
+            found = self._table.ready(self.name, now_ms, READ_AT_ONCE)
+            waiting = [Waiting(notice, alert, self._route(alert)) for notice, alert in found]
+            ready, changed = review(waiting, self._policy, self._around(now_ms), whole=len(found) < READ_AT_ONCE)
             if changed:
                 self._table.put(changed)
-            return found
+            return ready
+
+    def _route(self, alert: Alert) -> Route:
+        _, route = route_named(alert, self._policy) or ("", Route(to=(self.name,)))
+        return route
 
     def revisit(self, now_ms: int) -> None:
         """Let go what is no longer muted, and tell again of conditions that have been firing for long."""
@@ -100,7 +111,7 @@ class Outbox:
             again = [
                 replace(notice, state="waiting", decided_ms=now_ms, hold_until_ms=0, reason="")
                 for notice in self._table.muted(self.name)
-                if all_again or notice.hold_until_ms <= now_ms
+                if all_again or notice.hold_until_ms <= now_ms or is_put_back(notice.decided_ms, now_ms)
             ]
             again += self._repeats(now_ms)
             if again:
@@ -113,7 +124,9 @@ class Outbox:
         for notice, alert in self._table.firing(self.name):
             _, route = route_named(alert, self._policy) or ("", None)
             minutes = route.repeat_minutes if route and self._is_watched(alert) else None
-            if minutes is not None and now_ms - notice.sent_ms >= minutes * 60_000:
+            if minutes is None:
+                continue
+            if now_ms - notice.sent_ms >= minutes * 60_000 or is_put_back(notice.sent_ms, now_ms):
                 reason = f"it is still so after {minutes:g} minutes"
                 found.append(replace(notice, state="waiting", decided_ms=now_ms, reason=reason))
         return found
@@ -128,7 +141,7 @@ class Outbox:
         other.take_new(now_ms)
         with self._lock:
             max_age_ms = self._policy.max_age_ms
-            owed = self._table.owed(other.name, self.name, now_ms - after_ms, now_ms - max_age_ms)
+            owed = self._table.owed(other.name, self.name, now_ms - after_ms, now_ms - max_age_ms, now_ms + PUT_BACK_MS)
             late = [take_over(theirs, mine, now_ms) for theirs, mine in owed if other.is_late(theirs, after_ms, now_ms)]
             if late:
                 self._table.put(late)
@@ -138,17 +151,30 @@ class Outbox:
         routes = {f"route[{position}]": route for position, route in enumerate(self._policy.routes)}
         route = routes.get(notice.route)
         longest_ms = round(route.max_wait_seconds * 1000) if route else 0
-        return notice.state == "refused" or now_ms - notice.ready_ms - longest_ms >= after_ms
+        waited = now_ms - notice.ready_ms - longest_ms >= after_ms or is_put_back(notice.decided_ms, now_ms)
+        return notice.state == "refused" or waited
 
     def mark_sent(self, seqs: Sequence[int], now_ms: int) -> None:
         """The notifier accepted these."""
         with self._lock:
             self._table.mark_sent(self.name, seqs, now_ms)
 
-    def mark_refused(self, seq: int, reason: str) -> None:
-        """The notifier refused this one for good."""
+    def mark_refused(self, seq: int, alert: Event, reason: str) -> None:
+        """The notifier refused this one for good; with a beginning goes the end that waits."""
         with self._lock:
             self._table.mark_refused(self.name, seq, reason)
+            if isinstance(alert, Alert) and alert.state == "firing":
+                self._drop_end(seq, condition_of(alert))
+
+    def _drop_end(self, seq: int, condition: str) -> None:
+        later = (
+            (notice, alert)
+            for notice, alert in self._table.ready(self.name, LATEST_TIME_MS, READ_AT_ONCE)
+            if notice.seq > seq and condition_of(alert) == condition
+        )
+        notice, alert = next(later, (None, None))
+        if notice and alert and alert.state == "resolved":
+            self._table.put([replace(notice, state="dropped", reason="its beginning was refused")])
 
     def unread(self) -> int:
         """How many events were not looked at."""
@@ -164,10 +190,12 @@ class Outbox:
     def _around(self, now_ms: int) -> Surroundings:
         if self._causes is None:
             self._causes = self._stored_causes(now_ms)
-        return Surroundings(now_ms=now_ms, silences=self._silences.silences, causes=self._causes)
+        return Surroundings(
+            now_ms=now_ms, skew_ms=self.skew_ms(), silences=self._silences.silences, causes=self._causes
+        )
 
     def _stored_causes(self, now_ms: int) -> list[Alert]:
-        since_ms = now_ms - self._longest_inhibition_ms()
+        since_ms = now_ms + self.skew_ms() - self._longest_inhibition_ms()
         bodies = self._journal.query(_SINCE, (since_ms, self._cursor, _CAUSES))
         alerts = [decode(Alert.kind, body) for (body,) in reversed(bodies)]
         return [alert for alert in alerts if isinstance(alert, Alert) and self._is_cause(alert)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from hlmon.errors import HlmonError
+from hlmon.journal.beside import replace_file
 from hlmon.routing import Silence
 
 _DECODER = msgspec.json.Decoder(tuple[Silence, ...])
@@ -36,15 +35,7 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
 def write_silences(path: Path, silences: Sequence[Silence]) -> None:
     """Replace the file; whoever reads it meanwhile sees the old or the new one whole. Raises HlmonError."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(silences), indent=2) + b"\n")
-            Path(name).chmod(0o644)  # the monitor may run as another user
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(path, msgspec.json.format(msgspec.json.encode(silences), indent=2) + b"\n")
     except OSError as error:
         raise HlmonError(f"{path}: the silences cannot be written: {error.strerror}") from error
 

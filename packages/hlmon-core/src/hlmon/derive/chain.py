@@ -182,10 +182,19 @@ class Chain(History):
                 oldest_ms = oldest_ms or fill.time_ms
                 if fill.time_ms > oldest_ms:
                     return None
-                if start == (self.position or ZERO) and start not in ends:
+                if start == (self.position or ZERO) and start not in ends and not self._is_second(fill, start):
                     return fill
             ends.add(end_of(fill, start))
         return None
+
+    def _is_second(self, fill: Fill, start: Decimal) -> bool:
+        """Whether a waiting fill of the same moment is before it: fills of one side move the position one way."""
+        sign = 1 if fill.side == "buy" else -1
+        return any(
+            ((other.start_position or ZERO) - start) * sign < 0
+            for other in self.waiting
+            if other.time_ms == fill.time_ms and other.side == fill.side
+        )
 
     def _accept_break(self) -> list[PositionClosed]:
         closes: list[PositionClosed] = []

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Final
 
 from hlmon.events import Trade
+from hlmon.events.readings import trade_names
 
 KEPT_BUCKETS: Final = 10
 KEPT_GAPS: Final = 20
@@ -134,20 +135,20 @@ class Stream:
     def __init__(self, floor_ms: int) -> None:
         self._floor_ms = floor_ms
         self._newest_ms = floor_ms
-        self._trade_ids: set[int] = set()
-        self._older_ids: set[int] = set()
+        self._trade_ids: set[object] = set()  # as `trade_names` has them
+        self._older_ids: set[object] = set()
 
     def unseen(self, trades: Sequence[Trade]) -> Sequence[Trade]:
         """The trades that did not come before, oldest first."""
         if trades[0].time_ms > self._newest_ms:
-            ids = {trade.trade_id for trade in trades}
-            if len(ids) == len(trades):
+            ids: set[object] = {trade.trade_id for trade in trades}
+            if len(ids) == len(trades) and 0 not in ids:
                 self._newest_ms = trades[-1].time_ms
                 self._remember(ids)
                 return trades
         return self._picked(trades)
 
-    def _remember(self, trade_ids: set[int]) -> None:
+    def _remember(self, trade_ids: set[object]) -> None:
         self._trade_ids |= trade_ids
         if len(self._trade_ids) > KEPT_TRADE_IDS:
             self._older_ids, self._trade_ids = self._trade_ids, set()
@@ -157,8 +158,8 @@ class Stream:
         newest_ms, trade_ids = self._newest_ms, self._trade_ids
         unseen = []
         is_sorted = True
-        for trade in trades:
-            time_ms, trade_id = trade.time_ms, trade.trade_id
+        for trade, trade_id in zip(trades, trade_names(trades), strict=True):
+            time_ms = trade.time_ms
             if time_ms > newest_ms:
                 newest_ms = time_ms
             elif time_ms <= self._floor_ms or trade_id in trade_ids or trade_id in self._older_ids:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from hlmon.derive.value import shares_collateral
 from hlmon.events import AccountMode, DexState, PositionReading
 
 FAR: Final = Decimal("0.5")
@@ -35,8 +36,8 @@ def health_score(margins: Iterable[Margin], distances: Iterable[Decimal]) -> int
 def margins_of(dexes: Iterable[DexState], mode: AccountMode, account_value: Decimal) -> list[Margin]:
     """The margin accounts of an account: every isolated position, and the cross margin.
 
-    In classic mode each dex has a cross margin account of its own; in the others the account's whole value backs the
-    cross positions of all dexes.
+    Where collateral is not shared each dex has a cross margin account of its own; else the account's whole value backs
+    the cross positions of all dexes.
     """
     dexes = list(dexes)
     margins = [
@@ -45,10 +46,10 @@ def margins_of(dexes: Iterable[DexState], mode: AccountMode, account_value: Deci
         for position in dex.positions
         if position.margin_mode == "isolated"
     ]
-    if mode == "classic":
-        margins += [Margin(dex.cross_maintenance_margin, dex.cross_account_value) for dex in dexes]
-    else:
+    if shares_collateral(mode):
         margins.append(Margin(sum((dex.cross_maintenance_margin for dex in dexes), _ZERO), account_value))
+    else:
+        margins += [Margin(dex.cross_maintenance_margin, dex.cross_account_value) for dex in dexes]
     return margins
 
 

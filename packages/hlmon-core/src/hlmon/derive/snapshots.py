@@ -1,8 +1,9 @@
 """Account snapshots: value, margin and health, once per snapshot interval.
 
 A snapshot is taken from the first account state in an interval and carries the interval's start as its time, so two
-monitors of one account name it alike. None is taken before the account's mode is known and its spot balances were seen,
-since a unified account would show zeros; a classic one waits for its balances for one interval at most.
+monitors of one account name it alike. None is taken while figures cannot be told (see `account_view`), and none before
+the spot balances were seen, since an account that shares its collateral would show zeros; any other waits for its
+balances for one interval at most.
 """
 
 from __future__ import annotations
@@ -15,21 +16,20 @@ from typing import Final
 import msgspec
 
 from hlmon.contract import DeriverFactory, NoConfig, Settings
+from hlmon.derive.account_view import AccountView
 from hlmon.derive.figures import ratio
 from hlmon.derive.health import distances_of, health_score, margins_of
-from hlmon.derive.value import COLLATERAL, account_value, unrealized_pnl, withdrawable
+from hlmon.derive.value import account_value, shares_collateral, unrealized_pnl, withdrawable
 from hlmon.events import (
-    AccountInfo,
     AccountMode,
     AccountSnapshot,
     AccountState,
     Balance,
     Event,
     Prices,
-    SpotState,
 )
 
-KINDS: Final = frozenset({"account_state", "spot_state", "prices", "account_info", "account"})
+KINDS: Final = frozenset({"account_state", "spot_state", "prices", "account_info", "account", "ledger"})
 _ZERO = Decimal(0)
 _LEVERAGE_STEP = Decimal("0.0001")
 
@@ -37,8 +37,7 @@ _LEVERAGE_STEP = Decimal("0.0001")
 class AccountMemory(msgspec.Struct, omit_defaults=True):
     """One account. `snapshot_ms` is the last snapshot, `first_ms` the first account state."""
 
-    mode: AccountMode | None = None
-    balances: tuple[Balance, ...] | None = None
+    view: AccountView = msgspec.field(default_factory=AccountView)
     snapshot_ms: int = -1
     first_ms: int | None = None
 
@@ -66,12 +65,10 @@ class Snapshots:
         match event:
             case AccountState():
                 return self._take(account, event)
-            case SpotState():
-                account.balances = event.balances
-            case AccountInfo():
-                account.mode = event.mode
             case AccountSnapshot():
                 account.snapshot_ms = max(account.snapshot_ms, event.time_ms)
+            case _:
+                account.view.note(event)
         return ()
 
     def dump_memory(self) -> bytes:
@@ -83,22 +80,19 @@ class Snapshots:
         self._memory = msgspec.json.decode(memory, type=Memory)
 
     def _take(self, account: AccountMemory, state: AccountState) -> Sequence[Event]:
+        view, prices = account.view, self._memory.prices
         if account.first_ms is None:
             account.first_ms = state.time_ms
+        doubt = view.doubt(state)
         time_ms = state.time_ms - state.time_ms % self._interval_ms
-        if time_ms <= account.snapshot_ms or account.mode in {None, "unknown"}:
+        if doubt or view.mode is None or time_ms <= account.snapshot_ms:
             return ()
-        if account.balances is None or (not self._memory.prices and _holds_tokens(account.balances)):
+        if not view.is_priced(prices):
             has_waited = state.time_ms >= account.first_ms + self._interval_ms
-            if account.mode != "classic" or not has_waited:
+            if shares_collateral(view.mode) or not has_waited:
                 return ()
         account.snapshot_ms = time_ms
-        return [snapshot(state, account.mode, account.balances or (), self._memory.prices, time_ms=time_ms)]
-
-
-def _holds_tokens(balances: Sequence[Balance]) -> bool:
-    """Whether what they are worth depends on prices."""
-    return any(balance.total and balance.coin not in COLLATERAL for balance in balances)
+        return [snapshot(state, view.mode, view.balances or (), prices, time_ms=time_ms)]
 
 
 def snapshot(

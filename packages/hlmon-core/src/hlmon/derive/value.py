@@ -1,8 +1,8 @@
 """What an account is worth and what it can withdraw, by its mode. Pure functions.
 
-Classic: perp and spot balances are apart, and the value is their sum. Unified and portfolio margin: all collateral lies
-in the spot balances, the account values of the dexes do not add up to anything, and the value is the spot balances plus
-the unrealised PnL of all positions.
+Classic and dex abstraction: perp and spot balances are apart, and the value is their sum. Unified and portfolio margin:
+all collateral lies in the spot balances, the account values of the dexes do not add up to anything, and the value is
+the spot balances plus the unrealised PnL of all positions. Of an unknown mode there are no figures.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ COLLATERAL: Final = frozenset({"USDC", "USDH", "USDE", "USDT0"})
 """Tokens in which the dexes keep margin; taken at 1 where no price is known."""
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
+
+
+def shares_collateral(mode: AccountMode) -> bool:
+    """Whether the spot balances are the collateral of every dex.
+
+    Dex abstraction, which is discontinued, only moves USDC between the dexes with each order: each still has its own.
+    """
+    return mode in {"unified", "portfolio_margin"}
 
 
 def token_price(coin: str, prices: Mapping[str, Decimal]) -> Decimal:
@@ -48,22 +56,29 @@ def account_value(
 ) -> Decimal:
     """The whole account in USDC. The collateral of every dex counts as worth 1."""
     spot = spot_value(balances, prices)
-    if mode == "classic":
-        return spot + sum((dex.account_value for dex in dexes), _ZERO)
-    return spot + unrealized_pnl(dexes)
+    if shares_collateral(mode):
+        return spot + unrealized_pnl(dexes)
+    return spot + sum((dex.account_value for dex in dexes), _ZERO)
 
 
 def withdrawable(
     mode: AccountMode, dexes: Iterable[DexState], balances: Iterable[Balance], prices: Mapping[str, Decimal]
 ) -> Decimal:
-    """What perp margin leaves free: by the dexes in classic mode, else the collateral tokens that nothing holds."""
-    if mode == "classic":
+    """What perp margin leaves free: by the dexes where each has its own, else the collateral that nothing holds."""
+    if not shares_collateral(mode):
         return sum((dex.withdrawable for dex in dexes), _ZERO)
     return sum(
         (
-            max(balance.total - balance.hold - balance.borrowed, _ZERO) * token_price(balance.coin, prices)
+            _free(mode, balance) * token_price(balance.coin, prices)
             for balance in balances
             if balance.coin in COLLATERAL
         ),
         _ZERO,
     )
+
+
+def _free(mode: AccountMode, balance: Balance) -> Decimal:
+    """What of a balance nothing holds; under portfolio margin the exchange tells it net of what could be borrowed."""
+    if mode == "portfolio_margin" and balance.spot_hold is not None:
+        return max(balance.total - balance.spot_hold, _ZERO)
+    return max(balance.total - balance.hold - balance.borrowed, _ZERO)

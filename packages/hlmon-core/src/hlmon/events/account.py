@@ -57,12 +57,26 @@ class Fill(Fact, frozen=True, kw_only=True, gc=False, tag="fill"):
     liquidation: Liquidation | None = None
     self_trade: bool = False  # both sides are this account: two rows, net change 0
     is_position_close: bool = False  # this fill ended or flipped a perp position
+    ordinal: int = 0  # among the rows of one answer that would have the same name
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)  # what came with it and has no field, as it came
 
     @property
     def key(self) -> str:
-        """Time, trade, order and side; where there is no trade id, start position, price and size as well."""
+        """Time, trade, order and side; where there is no trade id, start position, price, size and ordinal as well."""
         short = f"{self.time_ms}:{self.trade_id}:{self.order_id}:{self.side}"
-        return short if self.trade_id else f"{short}:{self.coin}:{self.start_position}:{self.price}:{self.size}"
+        if self.trade_id:
+            return short
+        long = f"{short}:{self.coin}:{self.start_position}:{self.price}:{self.size}"
+        return f"{long}#{self.ordinal}" if self.ordinal else long
+
+    @property
+    def version(self) -> int:
+        """1 with the id of its TWAP, which only the stream of slices tells; else 0."""
+        return 0 if self.twap_id is None else 1
+
+    def completing(self, known: Fill) -> Fill:
+        """What was known, with the id of its TWAP."""
+        return msgspec.structs.replace(known, twap_id=self.twap_id)
 
     @property
     def signed_size(self) -> Decimal:
@@ -89,17 +103,31 @@ class Funding(Fact, frozen=True, kw_only=True, gc=False, tag="funding"):
     amount: Decimal
     size: Decimal
     rate: Decimal
+    variant: str = ""  # tells a further payment of this coin and time from the first one
 
     @property
     def key(self) -> str:
-        """Time and coin."""
-        return f"{self.time_ms}:{self.coin}"
+        """Time and coin; of a further payment of both, its variant as well."""
+        short = f"{self.time_ms}:{self.coin}"
+        return f"{short}:{self.variant}" if self.variant else short
+
+    @property
+    def content(self) -> tuple[Decimal, Decimal, Decimal]:
+        """What tells two payments of one coin and time apart."""
+        return (self.amount, self.size, self.rate)
+
+    def as_further(self, equal_before: int = 0) -> Funding:
+        """The same payment under a name of its own, after so many that are equal to it in everything."""
+        variant = f"{self.amount}:{self.size}:{self.rate}" + (f"#{equal_before}" if equal_before else "")
+        return msgspec.structs.replace(self, variant=variant)
 
 
 class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
     """A movement of money other than fills and funding. `amount` is + when the account received `token`.
 
-    `entry_id` is the digest of the exchange's entry, since entries may share time and hash; `details` is that entry.
+    It is the effect on what the account owns: 0 between its own pockets (perp dexes, spot, staking, lending), None for
+    an entry whose effect hlmon does not know. The fee is not part of it, and positive when paid. `entry_id` is the
+    digest of the exchange's entry, since entries may share time and hash; `details` is that entry.
     """
 
     kind: ClassVar[str] = "ledger"
@@ -109,14 +137,17 @@ class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
     amount: Decimal | None = None
     token: str = "USDC"
     fee: Decimal = ZERO
+    fee_token: str = "USDC"
     counterparty: str = ""
     tx_hash: str = ""
     details: dict[str, Any] = msgspec.field(default_factory=dict)
+    ordinal: int = 0  # among entries of one answer that are equal in everything
 
     @property
     def key(self) -> str:
-        """Time, type and the digest of the entry."""
-        return f"{self.time_ms}:{self.type}:{self.entry_id}"
+        """Time, type and the digest of the entry; of entries that are equal in everything, the ordinal as well."""
+        short = f"{self.time_ms}:{self.type}:{self.entry_id}"
+        return f"{short}#{self.ordinal}" if self.ordinal else short
 
 
 class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):

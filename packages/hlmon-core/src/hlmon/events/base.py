@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -31,7 +31,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 class Fact(Event, frozen=True, kw_only=True, gc=False):
-    """Happened once; its key leads with its time, and a second one of its name changes nothing."""
+    """Happened once; its key leads with its time, and a second one of its name changes nothing unless it says more."""
+
+    @property
+    def version(self) -> int:
+        """0; larger where another stream told more of the same fact, which then stands in place of the first."""
+        return 0
+
+    def completing(self, _known: Self) -> Self:
+        """This fact together with what was known of it, which had a smaller version."""
+        return self
 
 
 class State(Event, frozen=True, kw_only=True, gc=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -97,19 +99,20 @@ class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An API wallet that may trade for the account until `valid_until_ms`."""
+    """An API wallet that may trade for the account until `valid_until_ms`; None is for ever."""
 
     name: str
     address: str
-    valid_until_ms: int
+    valid_until_ms: int | None
 
 
 class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
-    """All API wallets of an account."""
+    """All API wallets of an account; where `complete` is False one of them could not be read."""
 
     kind: ClassVar[str] = "agents"
 
     agents: tuple[Agent, ...]
+    complete: bool = True
 
 
 class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange_status"):
@@ -121,7 +124,10 @@ class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange
 
 
 class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
-    """What became of a TWAP order at `time_ms`; `status` is the exchange's word, such as finished or error."""
+    """What became of a TWAP order at `time_ms`, to the second; `status` is a word of the exchange, e.g. finished.
+
+    `executed_size` may be behind what the fills of the order say.
+    """
 
     kind: ClassVar[str] = "twap"
 
@@ -152,6 +158,22 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     price: Decimal
     size: Decimal
     trade_id: int
+
+
+def trade_names(trades: Iterable[Trade]) -> list[int | tuple[object, ...]]:
+    """What tells each trade of one frame and coin from the others of its time.
+
+    Without a trade id: everything that is known of it, and which of its equals it is.
+    """
+    names: list[int | tuple[object, ...]] = []
+    equals: Counter[Trade] = Counter()
+    for trade in trades:
+        if trade.trade_id:
+            names.append(trade.trade_id)
+        else:
+            equals[trade] += 1
+            names.append((trade.time_ms, trade.side, trade.price, trade.size, equals[trade]))
+    return names
 
 
 class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):

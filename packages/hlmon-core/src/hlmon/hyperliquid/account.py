@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 
-from hlmon.events import AccountInfo, Checkpoint, Role, SpotState
+import msgspec
+
+from hlmon.derive.figures import dex_of
+from hlmon.derive.value import shares_collateral
+from hlmon.events import AccountInfo, AccountState, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
+from hlmon.hyperliquid.dexes import Dexes
 from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
 from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
+from hlmon.hyperliquid.reconcile import Reconciler, Reread
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
@@ -23,15 +30,19 @@ STREAMS = (
     "userFills",
     "userTwapSliceFills",
     "userFundings",
+    OPEN_ORDERS,  # of the main dex; before the first account state, whose positions are judged by it
     HEARTBEAT,
     "userNonFundingLedgerUpdates",
     "userHistoricalOrders",
     "spotState",
     "userTwapHistory",
 )
-"""In the order of subscribing: what is held while history is read comes first. Lists of open orders come after them."""
+"""In the order of subscribing: what is held while history is read comes first. The lists of further dexes come last."""
 
 STATES = frozenset({HEARTBEAT, "spotState"})
+
+SNAPSHOT_SECONDS = 30.0  # it comes with the ack
+LONGEST_SNAPSHOT_SECONDS = 600.0
 _LISTING = frozenset({HEARTBEAT, "userHistoricalOrders"})
 DAY_MS = 86_400_000
 
@@ -46,6 +57,7 @@ class Account:
         self.label = label
         self.role: Role = "unknown"
         self.modes = ModeWatch()
+        self._dexes = Dexes()
         self.master = ""
         self.warning = ""  # about the address itself
         self.refusal = ""  # why the exchange does not let it be watched
@@ -55,9 +67,13 @@ class Account:
         self.last_seen = 0.0
         self.silences = 0
         self.holds_tokens = False
+        self._unanswered: dict[str, float] = {}  # streams that have sent nothing since they were asked for, and when
+        self._renewals: Counter[str] = Counter()  # for that reason
         self.listings = Listings()
         self.recovery: Recovery | None = None
         self._history = History()
+        self.reconciler = Reconciler(address, self._history)
+        self._reading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -80,6 +96,11 @@ class Account:
         return stream not in self.acked and stream in self.streams
 
     @property
+    def is_live(self) -> bool:
+        """Whether every stream is in place and what it missed is read back."""
+        return self.watched and self.recovery is None
+
+    @property
     def reason(self) -> str:
         """Why it cannot be watched, or what of it is not known."""
         return self.refusal or self.warning or (self.modes.reason if self.watchable else "")
@@ -88,43 +109,94 @@ class Account:
         """Whether what is known of the account's mode changes by this frame, before it is received."""
         return frame.stream in STATES and any(self.modes.take(event, now) for event in frame.events)
 
+    def expect(self, stream: str, now: float) -> None:
+        """A stream is asked for; its snapshot, or its first state, should come at once."""
+        if stream in HISTORY_REQUESTS or stream in STATES:
+            self._unanswered[stream] = now
+
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
+        if frame.stream in self._unanswered and (frame.is_snapshot or frame.stream in STATES):
+            del self._unanswered[frame.stream]
+            self._renewals.pop(frame.stream, None)
         if frame.stream == HEARTBEAT:
+            frame = self._believed(frame)
             self._beat(frame.newest_ms or 0, around.clock.now())
         elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
                 for state in frame.events
                 if isinstance(state, SpotState)
-                for balance in state.balances
+                for balance in (*state.balances, *state.escrows)
             )
         if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
             self.listings.take(frame.events, around.clock.now())
+        if frame.stream in STATES:
+            self.reconciler.compare(frame.events, around.clock.now(), is_live=self.recovery is None)
         if self.recovery is not None:
             self.recovery.take(frame)
             return
         around.ingest(frame.events)
         if frame.unread:
             around.ingest(frame.unread)
-        if frame.newest_ms and frame.stream in HISTORY_REQUESTS:  # more rows of this millisecond may follow
-            self._history.advance(frame.stream, frame.newest_ms - 1)
+        if frame.events and frame.stream in HISTORY_REQUESTS:
+            self.reconciler.take(frame.events, around.clock.now())
+            self.reconciler.arrived(frame.stream, frame.newest_ms or 0, len(frame.events))
+
+    def _believed(self, frame: Events) -> Events:
+        state = frame.events[0] if frame.events else None
+        if not isinstance(state, AccountState):
+            return frame
+        believed = self._dexes.believe(state, shared=shares_collateral(self.modes.mode))
+        return frame if believed is state else msgspec.structs.replace(frame, events=(believed,))
 
     def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """A subscription begins: from now on its events wait for those before them."""
         self.last_seen = around.clock.now()
         self.blocked.clear()
-        self.recovery = Recovery(self.address, self._history, around)
-        self._task = tasks.create_task(self._recover(self.recovery))
+        now = around.clock.now
+        self.recovery = Recovery(
+            self.address, self._history, around, lambda events: self.reconciler.take(events, now())
+        )
+        self._task = tasks.create_task(self._recover(self.recovery, around))
+
+    def check(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
+        """Called again and again: whether something must be read again, or a reading back makes no progress."""
+        self._renew_unanswered(around.clock.now())
+        if self.recovery is not None:
+            self.recovery.check(around.clock.now())
+        elif self.acked:
+            self.reconciler.settle(around)
+            if not self.is_reading and (reread := self.reconciler.due(around)):
+                self.read_again(reread, around, tasks)
+
+    def _renew_unanswered(self, now: float) -> None:
+        for stream, since in self._unanswered.items():
+            limit = min(SNAPSHOT_SECONDS * 2 ** self._renewals[stream], LONGEST_SNAPSHOT_SECONDS)
+            if stream in self.acked and stream != HEARTBEAT and now - since > limit:
+                self._renewals[stream] += 1
+                self._unanswered[stream] = now
+                self.reconciler.renew.add(stream)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether something is being read again."""
+        return self._reading is not None and not self._reading.done()
+
+    def read_again(self, reread: Reread, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
+        """Read again what may have been left out."""
+        self._reading = tasks.create_task(self.reconciler.read(reread, around))
 
     def interrupt(self) -> list[Checkpoint]:
         """The streams ended here; what they missed is read back when they come again."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._reading):
+            if task is not None:
+                task.cancel()
         checkpoints = self.checkpoints()
         self.acked.clear()
+        self._unanswered.clear()
         self.listings.lost()
-        self.recovery, self._task = None, None
+        self.recovery, self._task, self._reading = None, None, None
         return checkpoints
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -139,11 +211,16 @@ class Account:
                 # Not the mode: it may have changed meanwhile, and older versions took an unknown one for classic.
                 self.role, self.master = info.role, info.master
                 self.role_known_ms = info.time_ms if info.role not in {"unknown", "missing"} else 0
+        self._dexes.expect(dex_of(coin) for account, coin in stored.open_coins if account == self.address)
+        self.listings.recall([order for order in stored.orders if order.account == self.address])
         for point in stored.checkpoints:
             if point.account == self.address:
                 self._history.complete_ms[point.stream] = point.time_ms
         for gap in stored.gaps:
-            if gap.account == self.address and gap.reason == NOT_READ_YET and not gap.healed:
+            if gap.account != self.address or gap.healed:
+                continue
+            self.reconciler.stated_reasons.add(gap.reason)
+            if gap.reason == NOT_READ_YET:
                 self._history.stated[gap.stream] = gap
 
     def info(self, time_ms: int) -> AccountInfo:
@@ -179,8 +256,9 @@ class Account:
         if self.recovery is not None and time_ms:  # a state that cannot be read is a sign of life all the same
             self.recovery.seen(time_ms)
 
-    async def _recover(self, recovery: Recovery) -> None:
+    async def _recover(self, recovery: Recovery, around: Surroundings) -> None:
         await recovery.run()
         if self.recovery is recovery:
+            self.reconciler.begin(around, is_whole=recovery.is_whole)
             self.recovery = None
             _log.info("account %s is watched, its history is complete", self.label or self.address)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from hlmon.derive.value import COLLATERAL, unrealized_pnl
+from hlmon.derive.value import COLLATERAL, shares_collateral, unrealized_pnl
 from hlmon.events import AccountMode, AccountState, DexState, Event, SpotState
 
 ASK_SECONDS: Final = 10.0
@@ -71,7 +71,7 @@ class CollateralMoves:
         pairs = [(before[name], dex) for name, dex in self._dexes.items() if name in before]
         if not pairs or not all(old.complete and new.complete for old, new in pairs):
             return ""
-        if not has_shared_collateral(mode) and any(_is_bare(old, new) for old, new in pairs):
+        if not shares_collateral(mode) and any(_is_bare(old, new) for old, new in pairs):
             return "it has positions on a dex without any collateral"
         old_value, new_value = (sum((pair[i].account_value for pair in pairs), ZERO) for i in (0, 1))
         old_open, new_open = (unrealized_pnl(pair[i] for pair in pairs) for i in (0, 1))
@@ -104,7 +104,7 @@ class CollateralMoves:
 
     def _judge(self, move: Move, other: Move | None, where: str, mode: AccountMode, *, back: bool) -> str:
         """`back` is the direction from the spot balances to the perp dexes."""
-        if has_shared_collateral(mode):
+        if shares_collateral(mode):
             is_sign = back and other is not None and move.balances(other, Decimal("0.5"))
         else:
             is_sign = other is None or not move.balances(other, SHARE)
@@ -178,11 +178,6 @@ class ModeWatch:
             return False
         self.mode, self.reason, self._since, self._doubted_ms = self._former, "", None, None
         return True
-
-
-def has_shared_collateral(mode: AccountMode) -> bool:
-    """Whether all collateral lies among the spot balances."""
-    return mode in {"unified", "portfolio_margin"}
 
 
 def unknown_word(word: str) -> str:

@@ -48,6 +48,11 @@ class Budget:
             self._used -= self._settled.popleft().weight
         return self._limit - self._used
 
+    @property
+    def plenty(self) -> bool:
+        """Whether half of it is free: enough for what may as well be asked later."""
+        return self.free >= self._limit // 2
+
     async def reserve(self, weight: int) -> Spent:
         """Hold `weight` (or the whole budget, if it is smaller) as soon as it fits."""
         spent = Spent(min(weight, self._limit))

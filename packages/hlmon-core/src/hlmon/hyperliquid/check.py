@@ -8,7 +8,10 @@ from hlmon.errors import ConfigError, HlmonError, Transient
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.decode_role import decode_role
+from hlmon.hyperliquid.exchange_clock import FIRST_SAMPLES, ExchangeClock
+from hlmon.hyperliquid.exchange_status import decode_exchange_status
 from hlmon.hyperliquid.info import Info
+from hlmon.watchdog.skew import SET_CLOCK, skew_text
 
 ENOUGH_WEIGHT = 1_000
 
@@ -21,10 +24,9 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
 
     info = Info(url, Budget(ENOUGH_WEIGHT), retry=give_up)
     try:
-        await info.ask(requests.info("exchangeStatus"))
-        lines = [f"the exchange answers at {url}"]
+        lines = [f"the exchange answers at {url}", await _compare_clocks(info)]
         for address in addresses:
-            answer = decode_role(await info.ask(requests.info("userRole", user=address)))
+            answer = await info.ask(requests.info("userRole", user=address), decode_role)
             master = f" of {answer.master}, which is what will be watched" if answer.role == "agent" else ""
             lines.append(f"{address} is {answer.role}{master}")
     except ConfigError:
@@ -32,3 +34,13 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
     except HlmonError as error:
         raise ConfigError(f"hyperliquid.url: what answers at {url} is not the exchange: {error}") from error
     return lines
+
+
+async def _compare_clocks(info: Info) -> str:
+    clock = ExchangeClock()
+    for _ in range(FIRST_SAMPLES):
+        clock.hear((await info.ask(requests.info("exchangeStatus"), decode_exchange_status)).time_ms)
+    if not clock.known:
+        return "the exchange's own clock cannot be told: its answers do not agree"
+    found = skew_text(clock.skew_ms())
+    return f"{found}: {SET_CLOCK}" if found else "this machine's clock agrees with the exchange's"

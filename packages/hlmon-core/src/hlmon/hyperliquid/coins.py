@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-from hlmon.errors import Permanent, WireError
+from hlmon.errors import Permanent
 from hlmon.events import is_perp
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.decode_market import (
@@ -19,6 +20,7 @@ from hlmon.hyperliquid.info import Info
 
 Verdict = str | None
 """None: good. "": could not be verified. Anything else: a sentence about what is wrong with it."""
+NOT_VERIFIED: Final[Verdict] = ""
 
 
 async def validate(names: Iterable[str], info: Info) -> dict[str, Verdict]:
@@ -30,8 +32,8 @@ async def validate(names: Iterable[str], info: Info) -> dict[str, Verdict]:
     for group, members in groups.items():
         try:
             exist = await _existing(group, info)
-        except (Permanent, WireError):  # verifies nothing, but harms nobody
-            verdicts.update(dict.fromkeys(members, ""))
+        except Permanent:  # verifies nothing, but harms nobody
+            verdicts.update(dict.fromkeys(members, NOT_VERIFIED))
         else:
             verdicts.update({name: judge(name, exist) for name in members})
     return verdicts
@@ -69,12 +71,12 @@ def _group(name: str) -> str:
 
 async def _existing(group: str, info: Info) -> Mapping[str, str]:
     if group == "@":
-        return spot_names(decode_spot_meta(await info.ask(requests.info("spotMeta"))))
+        return spot_names(await info.ask(requests.info("spotMeta"), decode_spot_meta))
     if group == "#":
-        return {coin: coin for coin in decode_outcome_meta(await info.ask(requests.info("outcomeMeta")))}
+        return {coin: coin for coin in await info.ask(requests.info("outcomeMeta"), decode_outcome_meta)}
     if group:
-        dexes = decode_perp_dexs(await info.ask(requests.info("perpDexs")))
+        dexes = await info.ask(requests.info("perpDexs"), decode_perp_dexs)
         if group not in dexes:
             return {f"{dex}:{group}": "" for dex in dexes if dex}
-    listed = decode_meta(await info.ask(requests.info("meta", dex=group)))
+    listed = await info.ask(requests.info("meta", dex=group), decode_meta)
     return {coin: coin if is_traded else "" for coin, is_traded in listed.items()}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hlmon.errors import JournalError
+from hlmon.hyperliquid.background import causes
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 from hlmon.hyperliquid.requests import PING
@@ -24,6 +25,7 @@ STABLE_SECONDS = 10.0  # a connection that lived so long starts the back-off ane
 CONNECTIONS_PER_MINUTE = 25  # of the exchange's 30
 MESSAGES_PER_MINUTE = 1800  # of the exchange's 2000
 LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+INNER_ERROR = "an error inside hlmon, see the log"
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class Connection:
         self._connections = Budget(CONNECTIONS_PER_MINUTE, clock=clock)
         self._messages = Budget(MESSAGES_PER_MINUTE, clock=clock)
         self._socket: ClientConnection | None = None
-        self._state = ConnectionStatus(state="connecting", since_ms=clock.wall_ms())
+        self._state = ConnectionStatus(state="connecting")
+        self._since = clock.now()
         self._last_frame = 0.0
         self._alive = clock.now()  # the last moment of an open socket
         self._reason = ""
@@ -66,7 +69,13 @@ class Connection:
             await self._connections.spend()
             self._enter("connecting")
             started = self._clock.now()
-            reason = await self._live()
+            try:
+                reason = await self._live()
+            except JournalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the life of the source hangs on this loop
+                _log.error("a connection failed in an unknown way", exc_info=error)
+                reason = INNER_ERROR
             attempt = 0 if self._clock.now() - started >= STABLE_SECONDS else attempt + 1
             self._state.reason = reason
             self._enter("waiting")
@@ -95,11 +104,12 @@ class Connection:
     def status(self) -> ConnectionStatus:
         """The socket's present state, in this machine's time."""
         self._state.last_frame_ms = self._clock.wall_ms(self._last_frame)
+        self._state.since_ms = self._clock.wall_ms(self._since)
         return self._state
 
     def _enter(self, state: str) -> None:
         self._state.state = state  # type: ignore[assignment]
-        self._state.since_ms = self._clock.wall_ms()
+        self._since = self._clock.now()
 
     async def _live(self) -> str:
         """One socket from its opening to its end; returns why it ended."""
@@ -122,7 +132,8 @@ class Connection:
         self._socket, self._last_frame = socket, self._clock.now()
         self._enter("live")
         _log.info("connected to %s", self._url)
-        tasks = [asyncio.ensure_future(self._guarded(work)) for work in (self._opened(), self._keep_alive(socket))]
+        works: tuple[Callable[[], Awaitable[None]], ...] = (self._opened, lambda: self._keep_alive(socket))
+        tasks = [asyncio.ensure_future(self._guarded(work)) for work in works]
         now, receive = self._clock.now, self._receive
         try:
             while True:
@@ -132,6 +143,11 @@ class Connection:
         except ConnectionClosed as error:
             reason = self._reason or str(error)
             unexplained = not self._reason and error.rcvd is None
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one frame does, the next socket may live
+            _log.error("a frame could not be taken", exc_info=error)
+            reason, unexplained = INNER_ERROR, False
         finally:
             self._socket, self._alive = None, now()
             for task in tasks:
@@ -153,22 +169,14 @@ class Connection:
             if self._last_frame < sent:
                 self.drop(f"nothing came within {PONG_SECONDS:.0f} s of a ping")
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """A socket whose other work failed is of no use: drop it rather than listen on in silence."""
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 - none may end in silence
-            causes = list(_causes(error))
-            if all(isinstance(cause, WebSocketException) for cause in causes):
+            found = list(causes(error))
+            if all(isinstance(cause, WebSocketException) for cause in found):
                 return  # the listening side says why
-            self._fatal = next((cause for cause in causes if isinstance(cause, JournalError)), None)
+            self._fatal = next((cause for cause in found if isinstance(cause, JournalError)), None)
             _log.error("the work on a connection failed", exc_info=error)
-            self.drop("an error inside hlmon, see the log")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    else:
-        yield error
+            self.drop(INNER_ERROR)

@@ -75,7 +75,7 @@ def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
         margin_used=total.total_margin_used,
         cross_maintenance_margin=row.cross_maintenance_margin_used,
         withdrawable=row.withdrawable,
-        positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions),
+        positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions if wrapped.position.szi),
         complete=complete,
     )
 
@@ -104,7 +104,7 @@ def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
         escrows = [_read_escrow(row) for row in rows]
     except (WireError, TypeError):
         return (), False
-    return tuple(Balance(coin=escrow.coin, total=escrow.total) for escrow in escrows), True
+    return tuple(Balance(coin=escrow.coin, total=escrow.total, hold=escrow.total) for escrow in escrows), True
 
 
 def _balance(row: wire.SpotBalance) -> Balance:

@@ -17,23 +17,50 @@ from hlmon.hyperliquid.decode_json import MOST_DIGITS, fits
 
 SIDES: Final[dict[wire.Side, Side]] = {"B": "buy", "A": "sell"}
 
+_ALL_DISTINCT: Final[Collection[int]] = ()
+
 _time_ms = attrgetter("time_ms")
 
 
-def fills_from(account: str, rows: Sequence[wire.Fill], _extras: object = ()) -> list[Fill]:
-    """The fills of one account, oldest first; rows of one millisecond keep their order."""
+def fills_from(account: str, rows: Sequence[wire.Fill], extras: Sequence[dict[str, Any]] = ()) -> list[Fill]:
+    """The fills of one account, oldest first; rows of one millisecond keep their order.
+
+    `extras` is what came with each row and has no field.
+    """
     twins = _self_trades(rows)
     fills = [_fill(account, row, row.twap_id, index in twins) for index, row in enumerate(rows)]
-    fills.sort(key=_time_ms)
-    return fills
+    return _finished(fills, extras, equal_ids=twins is not _ALL_DISTINCT)
 
 
-def twap_fills_from(account: str, slices: Sequence[wire.TwapSliceFill], _extras: object = ()) -> list[Fill]:
+def twap_fills_from(
+    account: str, slices: Sequence[wire.TwapSliceFill], extras: Sequence[dict[str, Any]] = ()
+) -> list[Fill]:
     """The fills of TWAP orders, oldest first; rows of one millisecond keep their order."""
     twins = _self_trades([row.fill for row in slices])
     fills = [_fill(account, row.fill, row.twap_id, index in twins) for index, row in enumerate(slices)]
+    return _finished(fills, extras, equal_ids=twins is not _ALL_DISTINCT)
+
+
+def _finished(fills: list[Fill], extras: Sequence[dict[str, Any]], *, equal_ids: bool) -> list[Fill]:
+    if any(extras):
+        replace = msgspec.structs.replace
+        fills = [replace(fill, extra=extra) if extra else fill for fill, extra in zip(fills, extras, strict=True)]
     fills.sort(key=_time_ms)
+    if equal_ids:
+        _number_equals(fills)
     return fills
+
+
+def _number_equals(fills: list[Fill]) -> None:
+    """Give those without a trade id that would have one name an ordinal each, by what else tells them apart."""
+    equals: defaultdict[str, list[int]] = defaultdict(list)
+    for index, fill in enumerate(fills):
+        if not fill.trade_id:
+            equals[fill.key].append(index)
+    for places in equals.values():
+        places.sort(key=lambda index: str((fills[index].tx_hash, fills[index].fee, fills[index].direction)))
+        for ordinal, index in enumerate(places[1:], 1):
+            fills[index] = msgspec.structs.replace(fills[index], ordinal=ordinal)
 
 
 def trades_from(rows: Sequence[wire.Trade]) -> list[MarketTrades]:
@@ -126,7 +153,7 @@ def _self_trades(rows: Sequence[wire.Fill]) -> Collection[int]:
     Both sides share the trade id. Rows of 2023 have none: there the two sides agree in all but the side.
     """
     if len({row.tid for row in rows}) == len(rows):
-        return ()
+        return _ALL_DISTINCT
     sides: defaultdict[Any, dict[wire.Side, list[int]]] = defaultdict(lambda: {"A": [], "B": []})
     for index, row in enumerate(rows):
         trade = row.tid or (row.hash, row.px, row.sz, row.start_position)

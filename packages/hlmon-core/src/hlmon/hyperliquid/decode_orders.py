@@ -65,10 +65,10 @@ def order_from(account: str, row: wire.Order, status: str, time_ms: int) -> Orde
     )
 
 
-def agents_from(account: str, rows: Iterable[wire.Agent], time_ms: int) -> Agents:
+def agents_from(account: str, rows: Iterable[wire.Agent], time_ms: int, *, complete: bool = True) -> Agents:
     """All API wallets of an account."""
     agents = tuple(Agent(name=row.name, address=row.address.lower(), valid_until_ms=row.valid_until) for row in rows)
-    return Agents(account=account, time_ms=time_ms, agents=agents)
+    return Agents(account=account, time_ms=time_ms, agents=agents, complete=complete)
 
 
 def twaps_from(account: str, rows: Iterable[wire.TwapChange], _extras: object = ()) -> list[Twap]:

@@ -52,12 +52,17 @@ def decode_role(body: Any) -> RoleAnswer:
     return RoleAnswer(answer.role if answer.role in _ROLES else "unknown", master)
 
 
-def decode_account_mode(body: Any) -> AccountMode:
-    """The mode that `userAbstraction` tells; "unknown" for a word that hlmon does not know.
+def decode_mode_word(body: Any) -> str:
+    """The word that `userAbstraction` answers, a bare string.
 
-    The answer is a bare string; anything else, and an empty one, is a WireError: it says nothing about the account.
+    Anything else, and an empty one, is a WireError: it says nothing about the account.
     """
-    word = _read_mode(body)
+    word: str = _read_mode(body)
     if not word:
         raise WireError("an account mode without a word")
-    return _MODES.get(word, "unknown")
+    return word
+
+
+def decode_account_mode(body: Any) -> AccountMode:
+    """The mode that `userAbstraction` tells; "unknown" for a word that hlmon does not know."""
+    return _MODES.get(decode_mode_word(body), "unknown")

@@ -50,15 +50,35 @@ def _oldest_first(events: list[Any]) -> list[Any]:
 
 
 def fundings_from(account: str, rows: Iterable[wire.Funding | wire.FundingAnswer], _extras: object = ()) -> list[Any]:
-    """Payments of a frame or an answer, oldest first."""
-    return _oldest_first(
-        [funding_from(account, row.time, row.delta if isinstance(row, wire.FundingAnswer) else row) for row in rows]
-    )
+    """Payments of a frame or an answer, oldest first.
+
+    Of several of one coin and time the first by content keeps the short name, whatever order they come in.
+    """
+    found = [funding_from(account, row.time, row.delta if isinstance(row, wire.FundingAnswer) else row) for row in rows]
+    if len({(each.time_ms, each.coin) for each in found}) == len(found):
+        return _oldest_first(found)
+    found.sort(key=lambda each: (each.time_ms, each.coin, each.content))
+    equal: Counter[Any] = Counter()
+    named = []
+    for each in found:
+        short, whole = (each.time_ms, each.coin), (each.time_ms, each.coin, *each.content)
+        named.append(each.as_further(equal[whole]) if equal[short] else each)
+        equal[short] += 1
+        equal[whole] += 1
+    return _oldest_first(named)
 
 
 def ledger_entries_from(account: str, rows: Iterable[wire.LedgerUpdate], _extras: object = ()) -> list[Any]:
-    """Entries of a frame or an answer, oldest first."""
-    return _oldest_first([ledger_from(account, row) for row in rows])
+    """Entries of a frame or an answer, oldest first; those that are equal in everything are told apart by number."""
+    entries = _oldest_first([ledger_from(account, row) for row in rows])
+    if len({entry.entry_id for entry in entries}) == len(entries):
+        return entries
+    equal: Counter[str] = Counter()
+    for index, entry in enumerate(entries):
+        if equal[entry.key]:
+            entries[index] = msgspec.structs.replace(entry, ordinal=equal[entry.key])
+        equal[entry.key] += 1
+    return entries
 
 
 _fill = RowReader(wire.Fill)
@@ -235,7 +255,7 @@ def open_orders_in_parts(account: str, dex: Any, sent: Any, clock_ms: int) -> tu
 def agents_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[Agents, None, list[Odd]]:
     """The readable API wallets, no time, and the others."""
     rows, odd = _list_in_parts(_agent, sent, "agents")
-    return agents_from(account, rows, clock_ms), None, odd
+    return agents_from(account, rows, clock_ms, complete=not odd), None, odd
 
 
 def order_in_answer(account: str, sent: Any) -> list[Event]:

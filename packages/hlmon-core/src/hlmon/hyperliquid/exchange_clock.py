@@ -15,7 +15,8 @@ FAR_MS: Final = LATEST_TIME_MS
 AHEAD_MS: Final = 300_000  # how far a row may be ahead of this clock
 AGREES_MS: Final = 5_000  # blocks take less than 0.1 s, a frame's way less than a second: the rest is patience
 FIRST_SAMPLES: Final = 2
-SAMPLES_TO_MOVE: Final = 3
+MOMENTS_TO_MOVE: Final = 3
+APART_SECONDS: Final = 1.0  # the states of all accounts come together: their times are one word, not many
 LATE_SECONDS: Final = 30.0  # frames may be late together, never early: moving back takes longer
 REMEMBERED: Final = 9
 MOST_RIVALS: Final = 5
@@ -23,19 +24,21 @@ MOST_RIVALS: Final = 5
 
 @dataclass
 class _Rival:
-    """Another offset that was heard since the last sample that agreed: how often, and since when."""
+    """Another offset that was heard since the last sample that agreed: how often, at how many moments, since when."""
 
     offset_ms: int
     since: float
     samples: int = 0
+    moments: int = 0
+    last_moment: float = 0.0
 
 
 class ExchangeClock:
     """What time it is at the exchange, worked out from the times that its frames and answers bear.
 
     It is kept as an offset to the monotonic clock, so that a step of this machine's wall clock does not move it. It is
-    known once two samples agree. Then it moves only if three samples agree with each other and none with it, and
-    backwards only if that lasts for half a minute, since frames that waited in a queue are late together.
+    known once two samples agree. Then it moves only if samples of three moments agree with each other and none with it,
+    and backwards only if that lasts for half a minute, since frames that waited in a queue are late together.
     """
 
     def __init__(self, clock: Clock = REAL_TIME) -> None:
@@ -83,10 +86,12 @@ class ExchangeClock:
             found = _Rival(offset_ms, now)
             self._rivals.append(found)
         found.samples += 1
+        if not found.moments or now - found.last_moment >= APART_SECONDS:
+            found.moments, found.last_moment = found.moments + 1, now
         return found
 
     def _is_convinced(self, rival: _Rival, now: float) -> bool:
         if self._offset_ms is None:
             return rival.samples >= FIRST_SAMPLES
         is_ahead = rival.offset_ms > self._offset_ms
-        return rival.samples >= SAMPLES_TO_MOVE and (is_ahead or now - rival.since >= LATE_SECONDS)
+        return rival.moments >= MOMENTS_TO_MOVE and (is_ahead or now - rival.since >= LATE_SECONDS)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 from hlmon.contract import Ingest, Settings, SourceFactory
-from hlmon.errors import WireError
-from hlmon.events import AccountInfo, Event, MarketTrades
+from hlmon.errors import JournalError, WireError
+from hlmon.events import AccountInfo, Event, Ledger, MarketTrades
 from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.background import Background
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.check import check_connection
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
@@ -27,6 +28,7 @@ from hlmon.hyperliquid.market import Markets
 from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
 from hlmon.hyperliquid.reading import Surroundings
+from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
 from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
@@ -35,6 +37,8 @@ from hlmon.status import SourceStatus
 
 CHECKPOINT_SECONDS = 60.0
 INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
+LONGEST_CHANNEL, MOST_COUNTERS = 40, 100  # a name comes from outside
+MOST_UNKNOWN_TYPES = 100
 PROBLEM_SECONDS = 60.0  # shorter troubles are the ordinary life of a connection
 
 OnFrame = Callable[[bytes], None]
@@ -52,10 +56,13 @@ class HyperliquidFeed:
         self._url = settings.url
         self._clock = clock
         self._info = info
+        self._background = Background(clock)
         self._exchange_clock = ExchangeClock(clock)
         self._poll = StatusPoll(info, self._exchange_clock, clock)
         self._counters: Counter[str] = Counter()
         self._told_unread: set[tuple[str, str]] = set()
+        self._unread_states: dict[tuple[str, str], str] = {}  # what of the present states cannot be read
+        self._unknown_types: set[str] = set()
         self._announced: dict[str, AccountInfo] = {}
         self._connection = Connection(
             settings.url.replace("http", "ws", 1) + "/ws",
@@ -83,27 +90,42 @@ class HyperliquidFeed:
     async def run(self, ingest: Ingest, /) -> None:
         """Recall, get to know the accounts, then watch; the last checkpoints are given when it is cancelled."""
         self._ingest = ingest
-        self._around = Surroundings(self._info, ingest, self._clock, self.exchange_ms, self._quarantine)
+        self._around = Surroundings(
+            self._info,
+            ingest,
+            self._clock,
+            self.exchange_ms,
+            self._quarantine,
+            latest_ms=self._exchange_clock.latest_ms,
+        )
         self._recall()
         if not self._accounts and not self._watch.markets.coins:
             _log.warning("nothing to watch: add an [[account]] with its address to the config, or pass --account 0x…")
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as tasks:
-                introduced = tasks.create_task(self._introduce())
-                tasks.create_task(self._poll.run(ingest))
-                tasks.create_task(self._questions.refresh())
-                tasks.create_task(self._questions.settle_modes())
-                tasks.create_task(self._questions.validate_coins())
-                tasks.create_task(self._questions.price(self._around))
-                tasks.create_task(OpenOrderQuestions(lambda: self._accounts).run(self._around))
-                tasks.create_task(self._save_checkpoints())
+                introduced = tasks.create_task(self._background.keep("introduction", self._introduce))
+                for name, work in self._works().items():
+                    tasks.create_task(self._background.keep(name, work))
                 await self._clock.within(INTRODUCTION_SECONDS, introduced)
                 await self._connection.run()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
         finally:
             self._interrupt(unexplained=False)
+
+    def _works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What goes on beside the socket for as long as the feed runs."""
+        return {
+            "state of the exchange": lambda: self._poll.run(self._ingest),
+            "accounts": self._questions.refresh,
+            "account modes": self._questions.settle_modes,
+            "coins": self._questions.validate_coins,
+            "prices": lambda: self._questions.price(self._around),
+            "API wallets": lambda: self._questions.ask_agents(self._around),
+            "open orders": lambda: OpenOrderQuestions(lambda: self._accounts).run(self._around),
+            "checkpoints": self._save_checkpoints,
+        }
 
     async def _introduce(self) -> None:
         await asyncio.gather(self._questions.introduce(), self._poll.begin(self._ingest))
@@ -128,9 +150,17 @@ class HyperliquidFeed:
         now = self._clock.now()
         doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
         problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
+        found = ((a.address, a.reconciler.problem(now)) for a in self._accounts.values())
+        problems += [f"account {address}: {problem}" for address, problem in found if problem]
+        problems += [
+            f"a part of {stream} of account {address} cannot be read: {reason}"
+            for (address, stream), reason in self._unread_states.items()
+            if address in self._accounts
+        ]
         problems += [coin.problem for coin in self._watch.markets.coins.values() if coin.problem]
         if self._info.failing and self._clock.now() - self._info.failing_since > PROBLEM_SECONDS:
             problems.append(f"history and roles cannot be read: {self._info.failing}")
+        problems += self._background.problems()
         if connection.state != "idle" and self._connection.down_seconds > PROBLEM_SECONDS:
             problems.append(f"not connected for {self._connection.down_seconds:.0f} s: {connection.reason}")
         coins = [coin.name for coin in self._watch.markets.coins.values() if coin.subscribed]
@@ -155,20 +185,42 @@ class HyperliquidFeed:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
             return
+        try:
+            self._take(frame)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a frame that cannot be handled costs itself, not the connection
+            _log.error("a frame could not be handled", exc_info=error)
+            self._quarantine(raw, f"could not be handled: {type(error).__name__}: {error}")
+
+    def _take(self, frame: Frame) -> None:
         if type(frame) is not Events:
             self._control(frame)
             return
         if frame.unread:
             self._note_unread(frame)
+        elif self._unread_states:
+            self._unread_states.pop((frame.account, frame.stream), None)
         if frame.sent_ms is not None:
             self._exchange_clock.hear(frame.sent_ms)
         if not frame.account:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
         elif (account := self._accounts.get(frame.account)) is not None:
+            if frame.stream == "userNonFundingLedgerUpdates":
+                self._name_unknown(frame)
             if account.doubts(frame, self._clock.now()):
                 self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
+
+    def _name_unknown(self, frame: Events) -> None:
+        """Say once in the log of each type of ledger entry that its effect is not known; `hlmon status` counts them."""
+        for entry in frame.events:
+            if not isinstance(entry, Ledger) or entry.amount is not None or entry.type in self._unknown_types:
+                continue
+            if len(self._unknown_types) < MOST_UNKNOWN_TYPES:
+                self._unknown_types.add(entry.type)
+                _log.warning("ledger entries of type %r are kept, but what they do is not known", entry.type[:80])
 
     def _control(self, frame: Frame) -> None:
         if isinstance(frame, Ack):
@@ -177,10 +229,14 @@ class HyperliquidFeed:
             self._counters["refusals"] += 1
             self._subscriptions.refused(frame)
         elif isinstance(frame, Ignored):
-            self._counters[f"ignored:{frame.channel}"] += 1
+            counter = f"ignored:{frame.channel[:LONGEST_CHANNEL]}"
+            known = counter in self._counters or len(self._counters) < MOST_COUNTERS
+            self._counters[counter if known else "ignored"] += 1
 
     def _note_unread(self, frame: Events) -> None:
         self._counters["unread"] += len(frame.unread)
+        if frame.account and frame.stream not in HISTORY_REQUESTS:
+            self._unread_states[frame.account, frame.stream] = frame.unread[0].reason
         if not frame.account:
             self._ingest(frame.unread)
         stream = (frame.account, frame.stream)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from hlmon.events import Checkpoint, Event, Gap, MarketTrades, Trade
+from hlmon.events.readings import trade_names
 from hlmon.hyperliquid.stored import Stored
 
 PROBATION_SECONDS = 3.0  # a coin that the exchange dislikes costs the whole socket after about 0.8 s
@@ -46,8 +47,8 @@ class Coin:
             self._recent.append(trades)
             return self._close_gap(event.time_ms)
         if overlaps:
-            known = {(trade.time_ms, trade.trade_id) for frame in self._recent for trade in frame}
-            trades = tuple(trade for trade in trades if (trade.time_ms, trade.trade_id) not in known)
+            known = {name for frame in self._recent for name in _names(frame)}
+            trades = tuple(trade for trade, name in zip(trades, _names(trades), strict=True) if name not in known)
             if not trades:
                 return ()
             event = MarketTrades(coin=event.coin, time_ms=trades[-1].time_ms, trades=trades)
@@ -85,6 +86,10 @@ class Coin:
             return ()
         end_ms = max(gap.start_ms, newest_ms)
         return (Gap(stream=gap.stream, start_ms=gap.start_ms, end_ms=end_ms, time_ms=end_ms, reason=gap.reason),)
+
+
+def _names(trades: Sequence[Trade]) -> list[tuple[int, object]]:
+    return [(trade.time_ms, name) for trade, name in zip(trades, trade_names(trades), strict=True)]
 
 
 class Markets:

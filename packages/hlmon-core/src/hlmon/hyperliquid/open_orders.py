@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from hlmon.errors import Permanent, WireError
+from hlmon.derive.figures import dex_of
+from hlmon.errors import Permanent
 from hlmon.events import AccountState, Event, OpenOrders, Order
+from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.reading import Surroundings
@@ -24,6 +26,8 @@ STREAM: Final = "openOrders"
 MOST_DEXES: Final = 16
 """Of one account: mainnet has 9; testnet more than a hundred, which would use up the 1,000 subscriptions of an IP."""
 MOST_MISSED: Final = 1_000
+MOST_ASKED_AGAIN: Final = 100
+"""Orders of an earlier run whose end nobody told, of one account, newest first: asked for once more at a start."""
 FIRST_LIST_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 900.0
 AGAIN_SECONDS: Final = 60.0
@@ -34,6 +38,11 @@ QUESTIONS_PER_LOOK: Final = 10
 """About single orders, over all accounts: at most 240 of the weight of a minute."""
 
 _log = logging.getLogger(__name__)
+
+
+def stream_of(dex: str) -> str:
+    """The name of the stream of this dex's list."""
+    return f"{STREAM}:{dex}" if dex else STREAM
 
 
 class Listings:
@@ -47,8 +56,31 @@ class Listings:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """The names of their streams."""
-        return tuple(f"{STREAM}:{dex}" if dex else STREAM for dex in self.dexes)
+        """The names of their streams but the main dex's, which every account has."""
+        return tuple(stream_of(dex) for dex in self.dexes if dex)
+
+    def forget(self, stream: str) -> str:
+        """There is no such dex (any more: they are closed and renamed); returns its name, "" for any other stream.
+
+        An account state that shows it brings it back.
+        """
+        kind, _, dex = stream.partition(":")
+        if kind != STREAM or not dex or dex not in self.dexes:
+            return ""
+        del self.dexes[dex]
+        self._due.pop(dex, None)
+        self._shown.pop(dex, None)
+        return dex
+
+    def recall(self, orders: Sequence[Order]) -> None:
+        """Take over the stored orders without a known end: the next list tells which of them rest."""
+        for order in orders:
+            dex = dex_of(order.coin)
+            if order.status in RESTING:
+                self._use_dex(dex)
+                self._shown[dex] = self._shown.get(dex, frozenset()) | {order.order_id}
+        unknown = [order.order_id for order in orders if order.status == UNKNOWN_END]
+        self._missed = dict.fromkeys(unknown[-MOST_ASKED_AGAIN:], 0.0)
 
     def take(self, events: Iterable[Event], now: float) -> None:
         """Learn from a frame or an answer, whatever it is."""
@@ -67,7 +99,7 @@ class Listings:
 
     def due(self, acked: Collection[str], now: float) -> list[str]:
         """The dexes whose list REST is to be asked for: none came soon after subscribing, or for a long time."""
-        in_place = [dex for dex, stream in zip(self.dexes, self.streams, strict=True) if stream in acked]
+        in_place = [dex for dex in self.dexes if stream_of(dex) in acked]
         return [dex for dex in in_place if self._due.setdefault(dex, now + FIRST_LIST_SECONDS) <= now]
 
     def postpone(self, dex: str, until: float) -> None:
@@ -89,8 +121,12 @@ class Listings:
         """Every dex of the account; where there are too many, those on which it has something."""
         few = len(state.dexes) <= MOST_DEXES
         for dex in state.dexes:
-            if (few or dex.account_value or dex.positions) and len(self.dexes) < MOST_DEXES:
-                self.dexes.setdefault(dex.dex)
+            if few or dex.account_value or dex.positions:
+                self._use_dex(dex.dex)
+
+    def _use_dex(self, dex: str) -> None:
+        if len(self.dexes) < MOST_DEXES:
+            self.dexes.setdefault(dex)
 
     def _compare(self, listing: OpenOrders, now: float) -> None:
         self._due[listing.dex] = now + QUIET_SECONDS
@@ -123,13 +159,14 @@ class OpenOrderQuestions:
         """For ever."""
         while True:
             await around.clock.sleep(LOOK_SECONDS)
-            left = QUESTIONS_PER_LOOK
+            now, left = around.clock.now(), QUESTIONS_PER_LOOK
+            questions: list[Coroutine[None, None, None]] = []
             for account in list(self._accounts().values()):
-                for dex in account.listings.due(account.acked, around.clock.now()):
-                    await self._read_list(account, dex, around)
-                ends = account.listings.endless(around.clock.now(), left)
+                questions += [self._read_list(account, dex, around) for dex in account.listings.due(account.acked, now)]
+                ends = account.listings.endless(now, left)
                 left -= len(ends)
-                await asyncio.gather(*(self._read_end(account, order_id, around) for order_id in ends))
+                questions += [self._read_end(account, order_id, around) for order_id in ends]
+            await asyncio.gather(*(_within_limit(question, around) for question in questions))
 
     async def _read_list(self, account: Listed, dex: str, around: Surroundings) -> None:
         """Read one list; a frame that comes meanwhile is newer. Its time is that of the question: it is no older."""
@@ -152,13 +189,27 @@ class OpenOrderQuestions:
         self, account: Listed, request: dict[str, Any], around: Surroundings, *, clock_ms: int
     ) -> Sequence[Event]:
         try:
-            answer = await around.info.ask(request)
-            found = decode_answer(request["type"], account.address, answer, clock_ms=clock_ms)
-        except (Permanent, WireError) as error:
+            found = await around.info.ask(
+                request,
+                lambda body: decode_answer(
+                    request["type"], account.address, body, clock_ms=clock_ms, latest_ms=around.latest_ms()
+                ),
+            )
+        except Permanent as error:
             _log.warning("the open orders of %s could not be asked for: %s", account.address, error)
             return ()
         around.ingest(found.unread)
         return found.events
+
+
+async def _within_limit(question: Coroutine[None, None, None], around: Surroundings) -> None:
+    """Give a question up that is not answered: the next list may come over the socket, and is newer."""
+    asking = asyncio.ensure_future(question)
+    try:
+        if await around.clock.within(AGAIN_SECONDS, asking):
+            asking.result()
+    finally:
+        asking.cancel()
 
 
 def _hand_over(account: Listed, events: Sequence[Event], around: Surroundings) -> None:

@@ -12,14 +12,19 @@ from hlmon.hyperliquid import coins, requests
 from hlmon.hyperliquid.account import DAY_MS, Account
 from hlmon.hyperliquid.account_mode import unknown_word
 from hlmon.hyperliquid.clock import Clock
+from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_market import SpotPair, decode_mids, decode_spot_meta, token_prices
-from hlmon.hyperliquid.decode_role import decode_account_mode, decode_role
+from hlmon.hyperliquid.decode_role import decode_account_mode, decode_mode_word, decode_role
 from hlmon.hyperliquid.info import Info
 from hlmon.hyperliquid.reading import Surroundings
 from hlmon.hyperliquid.watch import Watch
 
 HOUR_SECONDS = 3600.0
+COINS_SECONDS = 30.0  # until coins are tried that the exchange did not confirm
+REFUSED_SECONDS = 300.0  # until a refused question is asked again
 LOOK_SECONDS = 1.0
+AGENTS_PAUSE_SECONDS = 10.0
+AGENTS_SECONDS = 6 * HOUR_SECONDS  # of weight 20 for each account; they last for months
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +54,10 @@ class Questions:
         await asyncio.gather(*(self._introduce(account) for account in list(self._watch.accounts.values())))
 
     async def refresh(self) -> None:
-        """Every hour: the mode of each account, and whether a missing address has appeared."""
+        """Every hour: each account's mode, and whether a missing address has appeared; sooner what was refused."""
         while True:
-            await self._clock.sleep(HOUR_SECONDS)
+            is_refused = any(account.role == "unknown" for account in self._watch.accounts.values())
+            await self._clock.sleep(REFUSED_SECONDS if is_refused else HOUR_SECONDS)
             for account in list(self._watch.accounts.values()):
                 await self._introduce(account)
 
@@ -64,10 +70,29 @@ class Questions:
                     if account.watchable and account.modes.is_due(self._clock.now()):
                         tasks.create_task(self._settle(account))
 
+    async def ask_agents(self, around: Surroundings) -> None:
+        """The API wallets of each account, soon and every few hours."""
+        while True:
+            await self._clock.sleep(AGENTS_PAUSE_SECONDS)  # what is needed to watch at all is asked for first
+            watched = [account for account in self._watch.accounts.values() if account.watchable]
+            asking = asyncio.gather(*(self._ask_agents(account, around) for account in watched))
+            try:
+                if await self._clock.within(HOUR_SECONDS, asking):  # one that is never answered costs no other round
+                    asking.result()
+            finally:
+                asking.cancel()
+            await self._clock.sleep(AGENTS_SECONDS)
+
     async def validate_coins(self) -> None:
-        """Let those coins be subscribed that exist."""
+        """Let those coins be subscribed that exist; all of them, with caution, while the exchange does not say so."""
         markets = self._watch.markets
-        markets.judge(await coins.validate(markets.coins, self._info))
+        validated = asyncio.ensure_future(coins.validate(markets.coins, self._info))
+        try:
+            if not await self._clock.within(COINS_SECONDS, validated):
+                markets.judge(dict.fromkeys(markets.coins, coins.NOT_VERIFIED))
+            markets.judge(await validated)
+        finally:
+            validated.cancel()
         for coin in markets.coins.values():
             if coin.problem:
                 _log.error("%s", coin.problem)
@@ -82,24 +107,38 @@ class Questions:
                 continue
             try:
                 if pairs is None or self._clock.now() >= pairs_until:
-                    pairs = decode_spot_meta(await self._info.ask(requests.info("spotMeta")))
+                    pairs = await self._info.ask(requests.info("spotMeta"), decode_spot_meta)
                     pairs_until = self._clock.now() + HOUR_SECONDS
-                prices = token_prices(pairs, decode_mids(await self._info.ask(requests.info("allMids"))))
-            except (Permanent, WireError) as error:
+                prices = token_prices(pairs, await self._info.ask(requests.info("allMids"), decode_mids))
+            except Permanent as error:
                 _log.warning("the prices of spot tokens are not known: %s", error)
                 await self._clock.sleep(self._price_seconds)
             else:
                 around.ingest([Prices(time_ms=around.exchange_ms(), prices=prices)])
 
+    async def _ask_agents(self, account: Account, around: Surroundings) -> None:
+        request = requests.info("extraAgents", user=account.address)
+        try:
+            answer = await self._info.ask(request)
+            if answer is None:  # an account without any, or an answer that was lost: believed the second time
+                await self._clock.sleep(AGENTS_PAUSE_SECONDS)
+                answer = await self._info.ask(request)
+            found = decode_answer("extraAgents", account.address, answer, clock_ms=around.exchange_ms())
+        except (Permanent, WireError) as error:
+            _log.warning("the API wallets of %s are not known: %s", account.address, error)
+            return
+        around.ingest([*found.events, *found.unread])
+
     async def _introduce(self, account: Account) -> None:
         account.modes.asked(self._clock.now())
         try:
-            if self._clock.wall_ms() - account.role_known_ms > DAY_MS:
-                answer = decode_role(await self._info.ask(requests.info("userRole", user=account.address)))
+            # A role that is known from the future is as old as it is ahead: this machine's clock was set meanwhile.
+            if abs(self._clock.wall_ms() - account.role_known_ms) > DAY_MS:
+                answer = await self._info.ask(requests.info("userRole", user=account.address), decode_role)
                 account.role, account.master = answer.role, answer.master
                 account.role_known_ms = self._clock.wall_ms() if account.role != "missing" else 0
             await self._judge(account)
-        except (Permanent, WireError) as error:
+        except Permanent as error:
             _log.warning("what %s is could not be asked: %s", account.address, error)
         self._announce(account)
 
@@ -119,7 +158,7 @@ class Questions:
     async def _settle(self, account: Account) -> None:
         try:
             await self._ask_mode(account)
-        except (Permanent, WireError) as error:
+        except Permanent as error:
             _log.warning("the account mode of %s could not be asked: %s", account.address, error)
         self._announce(account)
 
@@ -128,10 +167,10 @@ class Questions:
         modes.asked(self._clock.now())
         modes.asking = True
         try:
-            answer = await self._info.ask(requests.info("userAbstraction", user=account.address))
+            word = await self._info.ask(requests.info("userAbstraction", user=account.address), decode_mode_word)
         finally:
             modes.asking = False
-        mode = decode_account_mode(answer)
-        if mode == "unknown" and modes.word != answer:
-            _log.error("%s: %s", account.address, unknown_word(answer))
-        modes.answered(mode, answer, self._clock.now())
+        mode = decode_account_mode(word)
+        if mode == "unknown" and modes.word != word:
+            _log.error("%s: %s", account.address, unknown_word(word))
+        modes.answered(mode, word, self._clock.now())

@@ -12,6 +12,7 @@ import msgspec
 from hlmon.contract import Ingest
 from hlmon.errors import Permanent, WireError
 from hlmon.events import Event
+from hlmon.events.base import LATEST_TIME_MS
 from hlmon.hyperliquid.clock import Clock
 from hlmon.hyperliquid.decode import decode_answer
 from hlmon.hyperliquid.decode_rows import Answer
@@ -28,7 +29,8 @@ _log = logging.getLogger(__name__)
 class Surroundings:
     """What reading back needs of the feed.
 
-    `exchange_ms` is the exchange's present time; `quarantine` keeps an answer, why it was not understood, of whom.
+    `exchange_ms` is the exchange's present time, `latest_ms` what no row can be later than; `quarantine` keeps an
+    answer, why it was not understood, of whom.
     """
 
     info: Info
@@ -36,6 +38,7 @@ class Surroundings:
     clock: Clock
     exchange_ms: Callable[[], int]
     quarantine: Callable[[bytes, str, str], None]
+    latest_ms: Callable[[], int] = lambda: LATEST_TIME_MS
 
 
 class Reading:
@@ -96,7 +99,13 @@ class Reading:
 
     def _decode(self, request: str, answer: Any) -> Answer:
         try:
-            return decode_answer(request, self._account, answer, clock_ms=self._around.exchange_ms())
+            return decode_answer(
+                request,
+                self._account,
+                answer,
+                clock_ms=self._around.exchange_ms(),
+                latest_ms=self._around.latest_ms(),
+            )
         except WireError as error:
             raw = msgspec.json.encode(answer)
             if self._unreadable != hash(raw):  # once, if the next try gives the same

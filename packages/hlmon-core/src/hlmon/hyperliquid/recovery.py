@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
@@ -111,14 +111,17 @@ class Recovery:
 
     Events of the ordered streams are held until everything before them is read: at most 10,000, for two minutes at
     most, and for one while REST fails; the hole is then stated as a gap until it heals. A snapshot that is short enough
-    to be the whole history holds nothing up.
+    to be the whole history holds nothing up. `told` hears of every event that is passed on.
     """
 
-    def __init__(self, account: str, history: History, around: Surroundings) -> None:
+    def __init__(
+        self, account: str, history: History, around: Surroundings, told: Callable[[Sequence[Event]], None]
+    ) -> None:
         self.since_ms = 0  # the first exchange time of this subscription: where the hole ends
         self._account = account
         self._history = history
         self._around = around
+        self._told = told
         self._holes = {name: Hole(name, account, history.complete_ms.get(name), around) for name in HISTORY_REQUESTS}
         self._alive_ms = history.alive_ms  # before this subscription
         self._held: list[Held] = []
@@ -152,6 +155,11 @@ class Recovery:
             for hole in self._holes.values():
                 hole.resume.until_ms = time_ms
         self._note()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was missed could be read back, as far as it was read."""
+        return not any(hole.resume.gaps for hole in self._holes.values())
 
     def check(self, now: float) -> None:
         """Called again and again: nothing is held for long, and what REST does not answer for a minute is a gap."""
@@ -234,6 +242,7 @@ class Recovery:
     def _pass_on(self, found: Iterable[Held]) -> None:
         for event, hole, _ in found:
             new = self._around.ingest((event,))
+            self._told((event,))
             if new and hole is not None and event.time_ms > (hole.start_ms or 0):
                 hole.events_read += 1
                 hole.oldest_read_ms = min(event.time_ms, hole.oldest_read_ms or event.time_ms)
@@ -274,7 +283,7 @@ class Recovery:
         if not stated and self._alive_ms and hole.oldest_read_ms:
             start_ms = max(start_ms, min(self._alive_ms, hole.oldest_read_ms))
         events_read = hole.events_read
-        for part_start_ms, part_end_ms in _without(start_ms, end_ms, hole.resume.gaps):
+        for part_start_ms, part_end_ms in without(start_ms, end_ms, hole.resume.gaps):
             yield Gap(
                 account=self._account,
                 stream=hole.stream,
@@ -288,7 +297,7 @@ class Recovery:
             events_read = 0  # they are counted once
 
 
-def _without(start_ms: int, end_ms: int, lost: Iterable[Gap]) -> Iterator[tuple[int, int]]:
+def without(start_ms: int, end_ms: int, lost: Iterable[Gap]) -> Iterator[tuple[int, int]]:
     """The parts of a span of time that none of these gaps touches."""
     for gap in sorted(lost, key=attrgetter("start_ms")):
         if gap.start_ms > start_ms:

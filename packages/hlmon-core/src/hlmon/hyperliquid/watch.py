@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from hlmon.events import OpenOrders
 from hlmon.hyperliquid.account import HEARTBEAT, Account
 from hlmon.hyperliquid.frames import Refusal
 from hlmon.hyperliquid.market import Coin, Markets
 from hlmon.hyperliquid.reading import Surroundings
+from hlmon.hyperliquid.reconcile import OVERDUE_SECONDS
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS, Subscription
 from hlmon.hyperliquid.subscriptions import Subscriptions
 
@@ -43,6 +45,7 @@ class Watch:
         self._subscriptions = subscriptions
         self._drop = drop
         self._announce = announce
+        self._confirming: Account | None = None
 
     async def keep(self, around: Surroundings) -> None:
         """For as long as a socket lives: subscribe what is missing, accounts before coins.
@@ -52,13 +55,28 @@ class Watch:
         now = around.clock.now
         async with asyncio.TaskGroup() as tasks:
             while True:
-                if wanted := self._next_stream(now()):
+                if renewed := self._next_renewal():
+                    await self._renew(*renewed)
+                elif wanted := self._next_stream(now()):
                     await self._subscribe(*wanted, around, tasks)
                 elif coin := self.markets.next_wanted(now()):
                     await self._subscribe_coin(coin, now)
                 else:
                     await around.clock.sleep(LOOK_SECONDS)
-                await self._look(around)
+                await self._look(around, tasks)
+
+    def _next_renewal(self) -> tuple[Account, str] | None:
+        for account in self.accounts.values():
+            for stream in account.reconciler.renew & account.acked:
+                return account, stream
+        return None
+
+    async def _renew(self, account: Account, stream: str) -> None:
+        """End a stream that may have died; it is then missing, and asked for like any other."""
+        _log.warning("subscribing %s of %s again", stream, account.address)
+        account.reconciler.renew.discard(stream)
+        await self._subscriptions.remove(Subscription.of(stream, account.address))
+        account.acked.discard(stream)
 
     def _next_stream(self, now: float) -> tuple[Account, str] | None:
         """Stream by stream through all accounts, so that the user cap shows with the first one."""
@@ -73,6 +91,7 @@ class Watch:
         if account.recovery is None and not account.acked:
             account.begin(around, tasks)
         wanted, was_refused = Subscription.of(stream, account.address), stream in account.blocked
+        account.expect(stream, around.clock.now())
         refusal = await self._subscriptions.add(wanted)
         if refusal is not None:
             self._refuse(account, stream, refusal, around)
@@ -93,6 +112,10 @@ class Watch:
     def _refuse(self, account: Account, stream: str, refusal: Refusal, around: Surroundings) -> None:
         """Name who cannot be watched. The user cap refuses everybody who holds no place yet, asked or not."""
         now = around.clock.now()
+        if refusal.reason == "invalid_subscription" and (gone := account.listings.forget(stream)):
+            _log.warning("the exchange knows no dex %s any more: its orders of %s are over", gone, account.address)
+            around.ingest((OpenOrders(account=account.address, time_ms=around.exchange_ms(), dex=gone, orders=()),))
+            return
         if refusal.reason != "user_cap":
             account.blocked[stream] = now + SECOND_TRY_SECONDS
             self._name(account, f"{stream}: {refusal.text}")
@@ -121,12 +144,12 @@ class Watch:
         self.markets.refuse(coin, refusal.text, now())
         _log.warning("%s", coin.problem)
 
-    async def _look(self, around: Surroundings) -> None:
-        """Whether any account fell silent, or a reading back makes no progress."""
+    async def _look(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
+        """Whether any account fell silent, or something of it must be read again."""
         now = around.clock.now()
+        self._confirm_quiet(around, tasks)
         for account in list(self.accounts.values()):
-            if account.recovery is not None:
-                account.recovery.check(now)
+            account.check(around, tasks)
             if account.acked and not account.watchable:
                 await self._end(account, around)
         beating = [account for account in self.accounts.values() if HEARTBEAT in account.acked]
@@ -140,6 +163,20 @@ class Watch:
             account.silences += 1
             _log.warning("account %s fell silent, subscribing it again", account.address)
             await self._end(account, around)
+
+    def _confirm_quiet(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
+        """Let one stream at a time be confirmed over REST, the one that has waited longest, while REST is idle."""
+        if self._confirming is not None and self._confirming.is_reading:
+            return
+        self._confirming = None
+        live = [account for account in self.accounts.values() if account.is_live and not account.is_reading]
+        found = [(looked, account) for account in live if (looked := account.reconciler.quiet(around))]
+        if not found:
+            return
+        (overdue, reread), account = max(found, key=lambda each: each[0][0])
+        if around.info.plenty or overdue > OVERDUE_SECONDS:
+            self._confirming = account
+            account.read_again(reread, around, tasks)
 
     async def _end(self, account: Account, around: Surroundings) -> None:
         for stream in sorted(account.acked, key=account.streams.index):

@@ -144,7 +144,7 @@ class Agent(Row):
     """An API wallet of an account."""
 
     address: str
-    valid_until: Number
+    valid_until: Number | None = None
     name: str = ""
 
 

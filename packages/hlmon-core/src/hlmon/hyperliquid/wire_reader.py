@@ -66,7 +66,7 @@ class RowReader:
                 continue
             try:
                 if not (field.is_number and not field.required and _is_no_number(value)):
-                    values[field.name] = _value(field, value, odd, f"{path}.{key}" if path else key)
+                    values[field.name] = _value(field, value, odd, f"{path}.{key}" if path else key, extra)
             except (WireError, *UNREADABLE) as error:
                 if field.required or field.is_number:
                     raise WireError(f"{key}: {error}") from error
@@ -96,14 +96,19 @@ def time_in(sent: Any) -> int | None:
     return time_in(sent.get("fill"))
 
 
-def _value(field: _Field, value: Any, odd: list[Odd], path: str) -> Any:
+def _value(field: _Field, value: Any, odd: list[Odd], path: str, extra: Extra) -> Any:
     if field.reader is None:
         found = msgspec.convert(value, field.type, strict=False)
         if isinstance(found, Decimal) and not fits(found):
             raise WireError(f"{str(value)[:100]!r} is no number that can be kept")
         return found
     if not field.is_list:
-        return field.reader.read(value, odd, path)[0]
+        row, inside = field.reader.read(value, odd, path)
+        if field.required:  # the row is a wrapper of this one
+            extra |= inside
+        elif inside:
+            extra[path.rpartition(".")[2]] = inside
+        return row
     if not isinstance(value, list):
         raise WireError("no list")
     return [row for item in value for row in field.reader.read_element(item, odd, path)]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from hlmon.contract import Deriver
 from hlmon.delivery.policy import quarantined, settle
 from hlmon.errors import JournalError
-from hlmon.events import STORED, Alert, Event, Quarantined, Reading, Rebuilt, State, decode, encode
+from hlmon.events import STORED, Alert, Event, Fact, Quarantined, Reading, Rebuilt, State, decode, encode
 from hlmon.ingest.admission import Admission
 from hlmon.journal import Journal
 
@@ -59,6 +59,7 @@ class Ingest:
             kind: self._admission.state if issubclass(cls, State) else self._admission.fact
             for kind, cls in STORED.items()
         }
+        self._admits["funding"] = self._admission.payment
         self._admits["quarantine"] = self._quarantine
         self._quarantine_room = MAX_QUARANTINED - journal.count("quarantine")
         self._wanted_by: defaultdict[str, list[tuple[str, Deriver]]] = defaultdict(list)
@@ -99,6 +100,11 @@ class Ingest:
         self.flush()
         return self._journal.states(kind)
 
+    def unended_orders(self) -> Sequence[Event]:
+        """The orders whose end is not known, of which there are few among all that are held; flushes first."""
+        self.flush()
+        return self._journal.unended_orders()
+
     def flush(self, *, final: bool = False) -> None:
         """Append what is pending, with the derivers' memories when they are due or this is the `final` flush."""
         events = list(self._admission.pending.values())
@@ -116,7 +122,8 @@ class Ingest:
             ) from error
 
     def _commit(self, events: list[Event], final: bool) -> None:
-        due = self._saves.are_due(events) or final
+        # What derivers concluded from before it was completed, they must not meet again when they are rebuilt.
+        due = self._saves.are_due(events) or final or self._admission.completes
         memories = self._dump_memories() if due else {}
         self._append(events, memories)
         self._admission.flushed()
@@ -159,7 +166,7 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
             self._fail(name, error)
 
-    def _quarantine(self, event: Event) -> bool:
+    def _quarantine(self, event: Fact) -> bool:
         if self._quarantine_room <= 0:
             self.quarantine_overflow += 1
             return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from hlmon.events import Event, Name, State
+import msgspec
+
+from hlmon.events import Event, Fact, Funding, Name, State
 from hlmon.events.base import LATEST_TIME_MS
 from hlmon.journal import Journal
 
@@ -21,6 +23,7 @@ class Admission:
     """
 
     def __init__(self, journal: Journal) -> None:
+        self.completes = False  # whether a fact is pending that takes the place of a stored one
         self.pending: dict[int | Name, Event] = {}  # in order of arrival; facts by number, states by name
         self._journal = journal
         self._stored_to_ms = journal.newest_ms()
@@ -32,32 +35,74 @@ class Admission:
         self._recent_facts = _Recent(RECENT_NAMES)
         self._recent_states = _Recent(RECENT_NAMES)
 
-    def fact(self, fact: Event) -> bool:
-        """Whether this fact is news; if so it is pending now. Raises ValueError if its time is none."""
+    def fact(self, fact: Fact) -> bool:
+        """Whether this fact is news; if so it is pending now. Raises ValueError if its time is none.
+
+        One that is known and says more than before is no news, but is pending in place of what was said before.
+        """
+        if self._is_new(fact):
+            return True
+        if fact.version:
+            self._complete(fact)
+        return False
+
+    def payment(self, payment: Funding) -> bool:
+        """The same for funding: of one coin and time there may be several payments, each under a name of its own."""
+        if payment.variant:
+            first = self._known(msgspec.structs.replace(payment, variant="").name)
+            is_first = isinstance(first, Funding) and first.content == payment.content and "#" not in payment.variant
+            return not is_first and self._is_new(payment)
+        if self._is_new(payment):
+            return True
+        known = self._known(payment.name)
+        if not isinstance(known, Funding) or known.content == payment.content:
+            return False
+        return self._is_new(payment.as_further())
+
+    def _is_new(self, fact: Fact) -> bool:
         time_ms = fact.time_ms
-        if not 0 <= time_ms < LATEST_TIME_MS:
-            raise ValueError(f"{time_ms} is no time")
         moment = self._moments.get((fact.kind, fact.account))
         if moment is None:
+            check_time(time_ms)
             if time_ms > self._stored_to_ms:
                 self._moments[(fact.kind, fact.account)] = _Moment(fact)
             elif self._is_known(fact):
                 return False
-        elif time_ms > moment.time_ms:
+        elif time_ms > moment.time_ms:  # the way of most: one comparison more, not two
+            if time_ms >= LATEST_TIME_MS:
+                check_time(time_ms)
             moment.time_ms, moment.first, moment.keys = time_ms, fact, None
-        elif moment.has(fact) if time_ms == moment.time_ms else self._is_known(fact):
-            return False
+        else:
+            check_time(time_ms)
+            if moment.has(fact) if time_ms == moment.time_ms else self._is_known(fact):
+                return False
         self._facts += 1
         self.pending[self._facts] = fact
         return True
+
+    def _complete(self, fact: Fact) -> None:
+        known = self._known(fact.name)
+        if not isinstance(known, Fact) or known.version >= fact.version:
+            return
+        for number, pending in self.pending.items():
+            if pending is known:
+                self.pending[number] = fact.completing(known)
+                return
+        self._facts += 1
+        self.pending[self._facts] = fact.completing(known)
+        self.completes = True
+
+    def _known(self, name: Name) -> Event | None:
+        """The event of this name, pending or stored."""
+        found = (event for event in self.pending.values() if event.kind == name[0] and event.name == name)
+        return next(found, None) or self._journal.event(name)
 
     def state(self, state: State) -> bool:
         """Whether this state is newer than what is known of its name; if so it is pending now, in place of that.
 
         Raises ValueError if its time is none: nothing could ever replace it.
         """
-        if not 0 <= state.time_ms < LATEST_TIME_MS:
-            raise ValueError(f"{state.time_ms} is no time")
+        check_time(state.time_ms)
         name, version = state.name, state.version
         known = self._pending_states.get(name)
         if known is None:
@@ -79,6 +124,7 @@ class Admission:
         for state, version in self._pending_states.items():
             self._recent_states.put(state, version)
         self.pending.clear()
+        self.completes = False
         self._pending_names.clear()
         self._pending_states.clear()
         self._named_facts = self._facts
@@ -96,6 +142,12 @@ class Admission:
             self._recent_facts.put(name, 0)
             return True
         return False
+
+
+def check_time(time_ms: int) -> None:
+    """Raise ValueError for a number that is no time of an event: nothing could ever come after it."""
+    if not 0 <= time_ms < LATEST_TIME_MS:
+        raise ValueError(f"{time_ms} is no time")
 
 
 class _Moment:

@@ -21,10 +21,11 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from hlmon.events import STORED, Event, Fact, Name
-from hlmon.events.account import RESTING
+from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
-from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
+from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
+from hlmon.linking import FillRow
 
 NEWEST_STEP_MS: Final = 60_000
 PRUNE_ROWS: Final = 5_000
@@ -32,6 +33,7 @@ PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issub
 """What a retention period applies to, together with orders that have ended."""
 
 _RESTING = json.dumps(sorted(RESTING))
+_UNENDED_STATUSES = json.dumps(sorted({*RESTING, UNKNOWN_END}))
 _ENCODER = msgspec.json.Encoder()
 _time_ms = itemgetter(4)  # of a row
 _Row = tuple[int, str, str, str, int, str]
@@ -57,6 +59,12 @@ _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <=
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
     ORDER BY seq LIMIT ?5"""
+# SQLite sorts the numbers alone, outside of memory if they are many, and then looks each fill up.
+_FILLS_BY_TIME = """SELECT event.account, event.body FROM (SELECT seq FROM events WHERE kind = 'fill' ORDER BY time_ms)
+    AS fill CROSS JOIN events AS event ON event.seq = fill.seq"""
+_FILL_ROW = msgspec.json.Decoder(FillRow)
+_UNENDED = """SELECT seq, kind, body FROM events WHERE kind = 'order' AND kind <> 'fill'
+    AND json_extract(body, '$.status') IN (SELECT value FROM json_each(?1)) ORDER BY seq"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
 
@@ -146,7 +154,7 @@ class Journal:
         events, superseded = without_old_states(connection, events)
         # All at once: half the time of encoding one by one. A line of JSON holds no line break.
         lines = _ENCODER.encode_lines(events)
-        if b'NaN"' in lines or b'Infinity"' in lines:
+        if has_text(lines, b'NaN"') or has_text(lines, b'Infinity"'):
             check_finite(events)
         rows = [
             (seq, event.kind, event.account, event.key, event.time_ms, body)
@@ -237,6 +245,11 @@ class Journal:
         )
         return [event for row in rows if (event := decoded(*row)) is not None]
 
+    def unended_orders(self) -> list[Event]:
+        """The stored orders whose end is not known, in the order of the journal."""
+        rows = self._file.read(_UNENDED, (_UNENDED_STATUSES,))
+        return [event for row in rows if (event := decoded(*row)) is not None]
+
     def count(self, kind: str) -> int:
         """How many events of this kind are stored."""
         return int(self._file.read(f"SELECT count(*) {_of_kind(kind)}", (kind,))[0][0])
@@ -259,6 +272,11 @@ class Journal:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SQL that only reads, on the views."""
         return self._file.read(sql, parameters)
+
+    def fill_rows(self) -> Iterator[tuple[str, FillRow]]:
+        """Account and place of every stored fill, by time, read one by one: in little memory, however many they are."""
+        for account, body in self._file.scan(_FILLS_BY_TIME):
+            yield account, _FILL_ROW.decode(body)
 
     def prune(self, before_ms: int, followers: Collection[str] = ()) -> int:
         """Delete what is older than that and over (facts, CVD buckets, ended orders), once `followers` have acked it.

@@ -23,6 +23,7 @@ _OWED: Final = f"""SELECT {", ".join(f"{row}.{name}" for row in ("theirs", "mine
     FROM notices AS theirs JOIN notices AS mine ON mine.seq = theirs.seq AND mine.notifier = ?2 AND mine.route = ''
     WHERE theirs.notifier = ?1
         AND (theirs.state = 'waiting' AND max(theirs.decided_ms, theirs.hold_until_ms) <= ?3
+            OR theirs.state = 'waiting' AND theirs.decided_ms > ?5
             OR theirs.state = 'refused' AND theirs.decided_ms > ?4)"""
 
 
@@ -66,12 +67,15 @@ class NoticeTable:
         found = self._select("notifier = ? AND condition <> '' AND condition = ? ORDER BY seq", notifier, condition)
         return found[-1] if found else None
 
-    def owed(self, notifier: str, fallback: str, waiting_ms: int, refused_ms: int) -> list[tuple[Notice, Notice]]:
+    def owed(
+        self, notifier: str, fallback: str, waiting_ms: int, refused_ms: int, future_ms: int
+    ) -> list[tuple[Notice, Notice]]:
         """What `notifier` has not sent though it was ready before `waiting_ms`, or refused after `refused_ms`.
 
-        Each with the fallback's own notice, while that one says that no route leads to the fallback.
+        Also what waits since a time after `future_ms`: the clock was put back. Each with the fallback's own notice,
+        while that one says that no route leads to the fallback.
         """
-        rows = self._file.read(_OWED, (notifier, fallback, waiting_ms, refused_ms))
+        rows = self._file.read(_OWED, (notifier, fallback, waiting_ms, refused_ms, future_ms))
         return [(_notice(row[: len(_NAMES)]), _notice(row[len(_NAMES) :])) for row in rows]
 
     def of_alert(self, seq: int) -> list[Notice]:

@@ -80,6 +80,8 @@ CREATE VIEW fills AS SELECT
     CAST(json_extract(body, '$.liquidation.mark_price') AS REAL) AS liquidation_mark_price,
     json_extract(body, '$.liquidation.method') AS liquidation_method,
     COALESCE(json_extract(body, '$.self_trade'), 0) AS self_trade,
+    COALESCE(json_extract(body, '$.ordinal'), 0) AS ordinal,
+    COALESCE(json_extract(body, '$.extra'), '{}') AS extra,
     body AS metadata
 FROM events WHERE kind = 'fill';
 
@@ -212,6 +214,7 @@ CREATE VIEW fundings AS SELECT
     CAST(json_extract(body, '$.amount') AS REAL) AS amount,
     CAST(json_extract(body, '$.size') AS REAL) AS size,
     CAST(json_extract(body, '$.rate') AS REAL) AS rate,
+    COALESCE(json_extract(body, '$.variant'), '') AS variant,
     body AS metadata
 FROM events WHERE kind = 'funding' AND kind <> 'fill';
 
@@ -224,10 +227,12 @@ CREATE VIEW ledger AS SELECT
     CAST(json_extract(body, '$.amount') AS REAL) AS amount,
     COALESCE(json_extract(body, '$.token'), 'USDC') AS token,
     CAST(COALESCE(json_extract(body, '$.fee'), 0) AS REAL) AS fee,
+    COALESCE(json_extract(body, '$.fee_token'), 'USDC') AS fee_token,
     COALESCE(json_extract(body, '$.counterparty'), '') AS counterparty,
     COALESCE(json_extract(body, '$.tx_hash'), '') AS tx_hash,
     json_extract(body, '$.entry_id') AS entry_id,
     COALESCE(json_extract(body, '$.details'), '{}') AS details,
+    COALESCE(json_extract(body, '$.ordinal'), 0) AS ordinal,
     body AS metadata
 FROM events WHERE kind = 'ledger' AND kind <> 'fill';
 

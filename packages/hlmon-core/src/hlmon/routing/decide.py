@@ -30,9 +30,14 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What else holds at a time: the user's silences, and late alerts that may mute others."""
+    """What else holds at a time: the user's silences, and late alerts that may mute others.
+
+    `now_ms` is by this machine's clock, as are the times of notices, silences and quiet hours. The times of alerts are
+    the exchange's, whose clock is `skew_ms` ahead.
+    """
 
     now_ms: int
+    skew_ms: int = 0
     silences: Sequence[Silence] = ()
     causes: Sequence[Alert] = ()
 
@@ -66,7 +71,7 @@ def decide(seq: int, alert: Alert, policy: Policy, around: Surroundings, beginni
     notice = Notice(notifier=policy.notifier, seq=seq, state="dropped", decided_ms=around.now_ms)
     notice = replace(notice, condition=condition_of(alert))
     taken = route_named(alert, policy)
-    age_ms = around.now_ms - alert.time_ms
+    age_ms = around.now_ms + around.skew_ms - alert.time_ms
     if taken is None:
         return [replace(notice, reason=NO_ROUTE), *notices]
     name, route = taken
@@ -128,7 +133,10 @@ def _mutings(alert: Alert, policy: Policy, around: Surroundings) -> Iterator[tup
     for inhibit in policy.inhibit:
         for cause in around.causes:
             until_ms = inhibit.until_ms(cause, alert)
-            if until_ms is not None and (until_ms > around.now_ms or alert.state == "event"):
+            if until_ms is None:
+                continue
+            until_ms -= around.skew_ms
+            if until_ms > around.now_ms or alert.state == "event":
                 yield f"muted by the alert of {cause.rule} until {_time_text(until_ms)}", until_ms
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hlmon.events import Alert
 from hlmon.routing.match import SEVERITIES, Route
-from hlmon.routing.notice import Notice
+from hlmon.routing.notice import Notice, is_put_back
 
 
 class Waiting(NamedTuple):
@@ -30,8 +30,8 @@ def plan(waiting: Iterable[Waiting], now_ms: int, *, at_once: bool = False) -> t
     groups: dict[str, list[Waiting]] = {}
     for each in waiting:
         groups.setdefault(each.notice.batch, []).append(each)
-    due = [group for group in groups.values() if at_once or _due_ms(group) <= now_ms]
-    later = [_due_ms(group) for group in groups.values() if not at_once and _due_ms(group) > now_ms]
+    due = [group for group in groups.values() if at_once or _due_ms(group, now_ms) <= now_ms]
+    later = [_due_ms(group, now_ms) for group in groups.values() if not at_once and _due_ms(group, now_ms) > now_ms]
     return sorted(due, key=_urgency), min(later, default=None)
 
 
@@ -41,8 +41,8 @@ def merged(groups: Iterable[Group], room: int) -> tuple[list[Waiting], int]:
     return sorted(together[:room], key=lambda each: each.notice.seq), max(len(together) - room, 0)
 
 
-def _due_ms(group: Group) -> int:
-    ready_ms = [each.notice.ready_ms for each in group]
+def _due_ms(group: Group, now_ms: int) -> int:
+    ready_ms = [0 if is_put_back(each.notice.ready_ms, now_ms) else each.notice.ready_ms for each in group]
     route = group[0].route
     joined = max(ready_ms) + round(route.wait_seconds * 1000)
     return min(joined, min(ready_ms) + round(route.max_wait_seconds * 1000))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+PUT_BACK_MS: Final = 60_000
 
 NoticeState = Literal["waiting", "muted", "sent", "dropped", "refused"]
 
@@ -33,3 +35,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     def ready_ms(self) -> int:
         """From when on it may join a message."""
         return max(self.decided_ms, self.hold_until_ms)
+
+
+def is_put_back(time_ms: int, now_ms: int) -> bool:
+    """Whether a time of the past lies ahead, so that the clock was put back: what waits since then waited long enough.
+
+    Up to a minute may be the ordinary work of a clock's keeper, and is waited for.
+    """
+    return time_ms - now_ms > PUT_BACK_MS

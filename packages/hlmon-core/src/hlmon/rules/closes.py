@@ -113,7 +113,7 @@ class Opened:
 
     def __call__(self, fill: Fill, _standing: Collection[str], /) -> Iterable[Finding]:
         """The opening."""
-        if fill.is_perp and fill.size and not fill.self_trade and fill.start_position == 0:
+        if fill.is_perp and not fill.self_trade and fill.start_position == 0 and fill.size:
             side = "long" if fill.side == "buy" else "short"
             yield Finding(
                 account=fill.account,

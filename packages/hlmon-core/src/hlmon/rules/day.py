@@ -6,7 +6,7 @@ an alert as old as those would not be sent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final
@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from hlmon.contract import Settings
 from hlmon.derive.value import COLLATERAL
-from hlmon.events import AccountSnapshot, Event, Fill, Funding
+from hlmon.events import AccountSnapshot, Event, Fill, Funding, Prices
 from hlmon.rules.config import AccountCondition, Clear, Words, bound, two_bounds
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import money, word
@@ -83,20 +83,29 @@ class Day(msgspec.Struct, omit_defaults=True):
         """Gross less fees, with funding."""
         return self.gross - self.fees + self.funding
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event, prices: Mapping[str, Decimal]) -> None:
         """Count a fill or a funding payment; other events say only what day it is."""
         if isinstance(event, Fill):
             self.gross += event.closed_pnl
-            # What is paid in the token that was bought is worth its price.
-            self.fees += event.fee if event.fee_token in COLLATERAL else event.fee * event.price
+            self.fees += fee_dollars(event, prices)
         elif isinstance(event, Funding):
             self.funding += event.amount
 
 
+def fee_dollars(fill: Fill, prices: Mapping[str, Decimal]) -> Decimal:
+    """What the fee is worth: on spot it may be paid in the token that is traded, on any market in HYPE."""
+    if fill.fee_token in COLLATERAL:
+        return fill.fee
+    if fill.fee_token in prices:
+        return fill.fee * prices[fill.fee_token]
+    return ZERO if fill.is_perp else fill.fee * fill.price
+
+
 class Days(msgspec.Struct, omit_defaults=True):
-    """All accounts by address."""
+    """All accounts by address, and the prices of spot tokens."""
 
     accounts: dict[str, Day] = {}
+    prices: dict[str, Decimal] = {}
 
     def take(self, event: Event, zone: str) -> Day | None:
         """The sums with this event; None if it is of a day that is over."""
@@ -106,7 +115,7 @@ class Days(msgspec.Struct, omit_defaults=True):
             held = self.accounts[event.account] = Day(day)
         if day < held.day:
             return None
-        held.add(event)
+        held.add(event, self.prices)
         return held
 
 
@@ -120,6 +129,9 @@ class DayPnl:
 
     def __call__(self, event: Event, _standing: Collection[str], /) -> Iterable[Finding]:
         """The sum of the day, at a snapshot."""
+        if isinstance(event, Prices):
+            self.memory.prices |= event.prices
+            return
         day = self.memory.take(event, self._zone)
         if day is None or not isinstance(event, AccountSnapshot):
             return

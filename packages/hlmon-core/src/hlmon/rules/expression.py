@@ -20,22 +20,27 @@ from hlmon.events import (
     STORED,
     AccountSnapshot,
     AccountState,
+    Agents,
     Event,
+    ExchangeStatus,
     Fact,
     MarketTrades,
+    OpenOrders,
     Prices,
     Pulse,
     SpotState,
     Trade,
+    Twap,
 )
 from hlmon.fields import nearest
 from hlmon.rules.config import CoinCondition, Verdict, Words
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import UNKNOWN, Shown, plain, word
 
+_READINGS: Final = (AccountState, SpotState, OpenOrders, Agents, Twap, Prices, MarketTrades, ExchangeStatus, Pulse)
 KINDS: Final[Mapping[str, type[Event]]] = {
     **{kind: cls for kind, cls in STORED.items() if kind != "alert"},
-    **{cls.kind: cls for cls in (AccountState, SpotState, Prices, MarketTrades, Pulse)},
+    **{cls.kind: cls for cls in _READINGS},
 }
 """Every kind of event but alerts: the ones that are stored, and readings."""
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from hlmon.contract import Settings
+from hlmon.derive.ledger_flows import stated_dollars
 from hlmon.derive.value import COLLATERAL
 from hlmon.events import Fill, Ledger, Order
 from hlmon.rules.config import AccountRule, CoinRule, Words
@@ -202,7 +203,7 @@ class Transferred:
         amount = entry.amount
         if not amount or (1 if amount > 0 else -1) not in self._signs:
             return
-        value = dollars_of(entry)
+        value = amount if entry.token in COLLATERAL else stated_dollars(entry, amount)
         if value is not None and abs(value) < self._above:
             return
         yield Finding(
@@ -214,26 +215,20 @@ class Transferred:
                 **({"tx_hash": entry.tx_hash} if entry.tx_hash else {}),
             },
             values={
-                "what": word(_deed(entry.type, is_in=amount > 0)),
+                "what": word(_deed(entry, is_in=amount > 0)),
                 "amount": _signed(tokens(amount, entry.token)),
                 "token": word(entry.token),
                 "type": word(status_text(entry.type)),
                 "counterparty": word(short_address(entry.counterparty)),
-                "fee": tokens(entry.fee or None, "USDC"),
+                "fee": tokens(entry.fee or None, entry.fee_token),
             },
         )
 
 
-def dollars_of(entry: Ledger) -> Decimal | None:
-    """What the movement is worth, + when received; None if the exchange does not say."""
-    if entry.amount is None or entry.token in COLLATERAL:
-        return entry.amount
-    value = entry.details.get("usdcValue")
-    return None if value is None else abs(Decimal(str(value))).copy_sign(entry.amount)
-
-
-def _deed(type_: str, *, is_in: bool) -> str:
-    return {"deposit": "Deposit", "withdraw": "Withdrawal"}.get(type_, "Received" if is_in else "Sent")
+def _deed(entry: Ledger, *, is_in: bool) -> str:
+    if entry.type == "borrowLend":
+        return "Forced sale" if entry.details.get("operation") == "liquidate" else "Interest"
+    return {"deposit": "Deposit", "withdraw": "Withdrawal"}.get(entry.type, "Received" if is_in else "Sent")
 
 
 def _signed(amount: Shown) -> Shown:

@@ -10,19 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from hlmon.contract import Settings
+from hlmon.derive.account_view import AccountView
 from hlmon.derive.health import Margin, isolated_maintenance
-from hlmon.derive.value import COLLATERAL, account_value
-from hlmon.events import (
-    AccountInfo,
-    AccountMode,
-    AccountSnapshot,
-    AccountState,
-    Balance,
-    Event,
-    Prices,
-    Severity,
-    SpotState,
-)
+from hlmon.derive.value import account_value, shares_collateral
+from hlmon.events import AccountSnapshot, AccountState, Event, Prices, Severity
 from hlmon.rules.config import AccountCondition, Clear, Words, bound
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import money, percent, word
@@ -58,8 +49,7 @@ class MarginConfig(AccountCondition, frozen=True, kw_only=True):
 class AccountMargin(msgspec.Struct, omit_defaults=True):
     """What of an account says how its collateral counts. `state_ms` is the newest account state."""
 
-    mode: AccountMode | None = None
-    balances: tuple[Balance, ...] | None = None
+    view: AccountView = msgspec.field(default_factory=AccountView)
     state_ms: int = 0
 
 
@@ -73,8 +63,9 @@ class MarginMemory(msgspec.Struct, omit_defaults=True):
 class Margins:
     """The margin account of an account that is nearest to its liquidation, with every account state (each 5 s).
 
-    In the unified modes the equity needs the spot balances and, if tokens are among them, prices. A snapshot serves
-    where account states are not seen, as in a backtest.
+    Where collateral is shared the equity needs the spot balances and, if tokens are among them, prices. While figures
+    cannot be told (see `account_view`) nothing begins or ends. A snapshot serves where account states are not seen, as
+    in a backtest.
     """
 
     def __init__(self, config: MarginConfig, _settings: Settings) -> None:
@@ -88,12 +79,7 @@ class Margins:
             return ()
         account = self.memory.accounts.setdefault(event.account, AccountMargin())
         match event:
-            case AccountInfo():
-                account.mode = event.mode
-            case SpotState():
-                account.balances = event.balances
             case AccountSnapshot():
-                account.mode = event.mode
                 if event.time_ms > account.state_ms + UNSEEN_MS:
                     whole = Margin(event.maintenance_margin, event.account_value)
                     return [self._finding(event.account, {"whole account": whole})]
@@ -101,11 +87,15 @@ class Margins:
                 account.state_ms = max(account.state_ms, event.time_ms)
                 margins = self._margins(account, event)
                 return [self._finding(event.account, margins)] if margins else ()
+            case _:
+                account.view.note(event)
         return ()
 
     def _margins(self, account: AccountMargin, state: AccountState) -> dict[str, Margin]:
         """Every margin account by what it is called; none while the equity cannot be told."""
-        if account.mode is None or account.mode == "unknown":
+        view, prices = account.view, self.memory.prices
+        doubt = view.doubt(state)
+        if doubt or view.mode is None:
             return {}
         margins = {
             f"{position.coin} isolated": Margin(isolated_maintenance(position), position.margin_used)
@@ -113,17 +103,17 @@ class Margins:
             for position in dex.positions
             if position.margin_mode == "isolated"
         }
-        if account.mode == "classic":
+        if not shares_collateral(view.mode):
             for dex in state.dexes:
                 margins[f"{dex.dex} cross margin".strip()] = Margin(
                     dex.cross_maintenance_margin, dex.cross_account_value
                 )
             return margins
-        balances, prices = account.balances, self.memory.prices
-        if balances is None or (not prices and _holds_tokens(balances)):
+        if not view.is_priced(prices):
             return {}
         maintenance = sum((dex.cross_maintenance_margin for dex in state.dexes), ZERO)
-        margins["whole account"] = Margin(maintenance, account_value(account.mode, state.dexes, balances, prices))
+        value = account_value(view.mode, state.dexes, view.balances or (), prices)
+        margins["whole account"] = Margin(maintenance, value)
         return margins
 
     def _finding(self, account: str, margins: dict[str, Margin]) -> Finding:
@@ -148,7 +138,3 @@ def used_percent(margin: Margin) -> Decimal:
     if not margin.maintenance:
         return ZERO
     return margin.maintenance / margin.equity * HUNDRED if margin.equity > 0 else HUNDRED
-
-
-def _holds_tokens(balances: Iterable[Balance]) -> bool:
-    return any(balance.total and balance.coin not in COLLATERAL for balance in balances)

@@ -12,7 +12,7 @@ from msgspec import Meta
 from hlmon.contract import Settings
 from hlmon.derive.figures import dex_of
 from hlmon.derive.health import liquidation_distance
-from hlmon.events import AccountState, Order, PositionReading, Severity, is_perp
+from hlmon.events import AccountState, OpenOrders, Order, PositionReading, Severity, is_perp
 from hlmon.rules.config import Clear, CoinCondition, Words, bound
 from hlmon.rules.engine import Finding
 from hlmon.rules.text import Shown, money, percent, plain, price, word
@@ -21,8 +21,8 @@ HUNDRED: Final = Decimal(100)
 
 
 def gone(state: AccountState, standing: Collection[str]) -> Iterator[Finding]:
-    """The end of every standing condition of a coin that the state shows no more, though it shows the coin's dex."""
-    dexes = {dex.dex for dex in state.dexes}
+    """The end of every standing condition of a coin that the state shows no more, though it shows its dex whole."""
+    dexes = {dex.dex for dex in state.dexes if dex.complete}
     shown = {position.coin for dex in state.dexes for position in dex.positions}
     for coin in sorted(standing):
         if coin not in shown and dex_of(coin) in dexes:
@@ -119,28 +119,36 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Stops(msgspec.Struct, omit_defaults=True):
-    """Open stop orders by account, coin and order id."""
+    """Open stop orders by account, coin and order id; and the dexes whose list of open orders was seen, by account."""
 
     accounts: dict[str, dict[str, dict[int, Stop]]] = {}
+    listed: dict[str, set[str]] = {}
 
 
 class WithoutStop:
-    """Positions whose open stop orders do not cover them."""
+    """Positions whose open stop orders do not cover them.
+
+    Nothing is said of a dex whose list of open orders has still to come, if lists come at all.
+    """
 
     def __init__(self, config: StopConfig, _settings: Settings) -> None:
         self._covers = config.covers
         self._above = config.above
         self.memory = Stops()
 
-    def __call__(self, event: AccountState | Order, standing: Collection[str], /) -> Iterable[Finding]:
+    def __call__(self, event: AccountState | OpenOrders | Order, standing: Collection[str], /) -> Iterable[Finding]:
         """Whether each position is covered."""
         if isinstance(event, Order):
             self._note(event)
             return
+        if isinstance(event, OpenOrders):
+            self.memory.listed.setdefault(event.account, set()).add(event.dex)
+            return
         stops = self.memory.accounts.get(event.account, {})
+        listed = self.memory.listed.get(event.account)
         for dex in event.dexes:
             for position in dex.positions:
-                if position.size:
+                if position.size and (listed is None or dex.dex in listed):
                     yield self._finding(event.account, position, stops.get(position.coin, {}).values())
         yield from gone(event, standing)
 

@@ -18,8 +18,10 @@ from hlmon.journal import Journal
 from hlmon.rules.config import ConditionConfig
 from hlmon.rules.expression import KINDS
 
-NOT_KEPT: Final = frozenset({"liquidation_distance", "position_without_stop", "stream", "delivery"})
-"""Types that live on account states and the pulse of the monitor, which no journal keeps."""
+NOT_KEPT: Final = frozenset(
+    {"liquidation_distance", "position_without_stop", "twap", "exchange_halt", "agent_expiry", "stream", "delivery"}
+)
+"""Types that live on readings, which no journal keeps."""
 
 _NAMES_OF_EVERY_EVENT: Final = ("account", "time_ms")
 

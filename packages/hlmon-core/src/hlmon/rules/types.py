@@ -10,7 +10,20 @@ from hlmon.config import address_problem
 from hlmon.contract import DeriverFactory, Settings
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest
-from hlmon.rules import account, closes, day, expression, fills, margin, market, positions, watching
+from hlmon.rules import (
+    account,
+    closes,
+    day,
+    drawdown,
+    exchange,
+    expression,
+    fills,
+    margin,
+    market,
+    positions,
+    twap,
+    watching,
+)
 from hlmon.rules.config import RuleConfig
 from hlmon.rules.engine import Measure, Rule, names_of
 
@@ -57,17 +70,27 @@ FACTORIES: Final[tuple[DeriverFactory[Any], ...]] = (
         "margin",
         margin.MarginConfig,
         margin.Margins,
-        {"account_state", "spot_state", "prices", "account_info", "account"},
+        {"account_state", "spot_state", "prices", "account_info", "account", "ledger"},
     ),
     rule_factory("health", account.HealthConfig, account.SnapshotFigure, {"account"}),
     rule_factory("leverage", account.LeverageConfig, account.SnapshotFigure, {"account"}),
-    rule_factory("drawdown", account.DrawdownConfig, account.Drawdown, {"account", "ledger"}),
-    rule_factory("pnl", day.PnlConfig, day.DayPnl, {"fill", "funding", "account"}),
+    rule_factory(
+        "drawdown",
+        drawdown.DrawdownConfig,
+        drawdown.Drawdown,
+        {"account", "account_state", "ledger", "prices"},
+    ),
+    rule_factory("pnl", day.PnlConfig, day.DayPnl, {"fill", "funding", "account", "prices"}),
     rule_factory("funding_cost", day.FundingConfig, day.FundingCost, {"funding", "account"}),
     rule_factory("order", fills.OrderConfig, fills.OrderEnded, {"order"}),
-    rule_factory("position_without_stop", positions.StopConfig, positions.WithoutStop, {"account_state", "order"}),
+    rule_factory(
+        "position_without_stop", positions.StopConfig, positions.WithoutStop, {"account_state", "open_orders", "order"}
+    ),
+    rule_factory("twap", twap.TwapConfig, twap.TwapEnded, {"twap", "account_state", "account"}),
     rule_factory("transfer", fills.TransferConfig, fills.Transferred, {"ledger"}),
     rule_factory("cvd", market.CvdConfig, market.Flow, {"cvd"}),
+    rule_factory("exchange_halt", exchange.HaltConfig, exchange.Halt, {"exchange_status"}),
+    rule_factory("agent_expiry", exchange.ExpiryConfig, exchange.Expiry, {"agents"}),
     rule_factory("stream", watching.StreamConfig, watching.Streams, {"pulse", "gap"}),
     rule_factory("delivery", watching.DeliveryConfig, watching.Deliveries, {"pulse"}),
     rule_factory("expression", expression.ExpressionConfig, expression.Expression, set(expression.KINDS)),

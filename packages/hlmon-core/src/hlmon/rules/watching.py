@@ -16,7 +16,9 @@ from hlmon.rules.text import moment, plain, short_address, span, word
 from hlmon.status import AccountStatus, FollowerStatus, SourceStatus
 
 RESTARTED_MS: Final = 60_000
-"""Pulses come every 5 s: after so long a pause the monitor was not running, and everything begins anew."""
+"""Pulses come every 5 s: after so long a pause, or from before the last one, the monitor or its time began anew."""
+ACK_MS: Final = 1_000
+"""An ack is told by its age, so that its time may come out some milliseconds apart."""
 
 
 class StreamConfig(AccountCondition, frozen=True, kw_only=True):
@@ -67,7 +69,7 @@ class Streams:
             if not event.healed and (event.account or event.stream in self._market):
                 memory.gaps.append(event)
             return
-        if event.time_ms - memory.pulse_ms > RESTARTED_MS:
+        if _began_anew(event, memory.pulse_ms):
             memory.waiting.clear()
         memory.pulse_ms = event.time_ms
         for source in event.sources:
@@ -159,7 +161,7 @@ class Deliveries:
     def __call__(self, pulse: Pulse, standing: Collection[str], /) -> Iterable[Finding]:
         """How every sink and notifier is."""
         memory = self.memory
-        if pulse.time_ms - memory.pulse_ms > RESTARTED_MS:
+        if _began_anew(pulse, memory.pulse_ms):
             memory.behind.clear()
         memory.pulse_ms = pulse.time_ms
         followers = {f"{each.part} {each.name}": each for each in pulse.followers}
@@ -173,7 +175,7 @@ class Deliveries:
         behind = self.memory.behind
         if not follower.lag:
             behind.pop(subject, None)
-        elif subject not in behind or behind[subject].ack_ms != follower.last_ack_ms:
+        elif subject not in behind or follower.last_ack_ms - behind[subject].ack_ms > ACK_MS:
             behind[subject] = Ack(follower.last_ack_ms, now_ms)
         since_ms = behind[subject].since_ms if subject in behind else now_ms
         stuck_ms = now_ms - min(since_ms, follower.failing_since_ms or since_ms) if subject in behind else 0
@@ -189,3 +191,7 @@ class Deliveries:
                 "error": word(follower.error),
             },
         )
+
+
+def _began_anew(pulse: Pulse, last_ms: int) -> bool:
+    return not 0 <= pulse.time_ms - last_ms <= RESTARTED_MS

@@ -19,7 +19,7 @@ import msgspec
 
 from hlmon.contract import Settings, SinkFactory
 from hlmon.errors import ConfigError, HlmonError
-from hlmon.events import Checkpoint, Event, Name, State, decode, encode
+from hlmon.events import Checkpoint, Event, Fact, Name, State, decode, encode
 
 _LINE_START: Final = b'{"kind":"'
 
@@ -90,7 +90,7 @@ class JsonlSink:
 
 
 def _version_of(event: Event) -> int:
-    return event.version if isinstance(event, State) else 0
+    return event.version if isinstance(event, State | Fact) else 0
 
 
 def _event_of(line: bytes) -> Event:

@@ -14,11 +14,27 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from hlmon.status import Status
-from hlmon.watchdog.reasons import STALE_MS, reasons
+from hlmon.watchdog.gaps import OpenGaps
+from hlmon.watchdog.reasons import STALE_MS, reasons, uncommitted
 from hlmon.watchdog.rhythm import Rhythm, Signal
 from hlmon.watchdog.section import WatchdogSection
+from hlmon.watchdog.skew import SET_CLOCK, TOLD_SKEW_MS, skew_text
 
-__all__ = ["STALE_MS", "Rhythm", "Signal", "Watchdog", "WatchdogSection", "prove", "reasons", "watching"]
+__all__ = [
+    "SET_CLOCK",
+    "STALE_MS",
+    "TOLD_SKEW_MS",
+    "OpenGaps",
+    "Rhythm",
+    "Signal",
+    "Watchdog",
+    "WatchdogSection",
+    "prove",
+    "reasons",
+    "skew_text",
+    "uncommitted",
+    "watching",
+]
 
 LOOK_SECONDS: Final = 5.0
 
@@ -29,8 +45,8 @@ Wait = Callable[[threading.Event, float], bool]
 _log = logging.getLogger(__name__)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def prove(section: WatchdogSection) -> list[str]:
@@ -47,19 +63,25 @@ def prove(section: WatchdogSection) -> list[str]:
 
 
 class Watchdog:
-    """Looks at what the monitor last said of itself; what it said too long ago counts as a reason, not as news."""
+    """Looks at what the monitor last said of itself; what it said too long ago counts as a reason, not as news.
 
-    def __init__(self, *, clock_ms: Callable[[], int] = _now_ms) -> None:
+    `clock_ms` is a clock that never steps: how old the status is does not depend on what time it is.
+    """
+
+    def __init__(self, *, clock_ms: Callable[[], int] = _steady_ms) -> None:
         self._clock_ms = clock_ms
-        self._status: Status | None = None
+        self._seen: tuple[Status, int] | None = None
 
     def see(self, status: Status) -> None:
         """What the monitor says of itself now; call it every few seconds, from any thread."""
-        self._status = status
+        self._seen = (status, self._clock_ms())
 
     def reasons(self) -> list[str]:
         """Why not all is well now; empty if it is."""
-        return reasons(self._status, now_ms=self._clock_ms())
+        if self._seen is None:
+            return reasons(None, now_ms=0)
+        status, seen_ms = self._seen
+        return reasons(status, now_ms=status.updated_ms + self._clock_ms() - seen_ms)
 
     def look(self, rhythm: Rhythm, ping: Ping, now: float) -> None:
         """Send the signal that is due, if any."""

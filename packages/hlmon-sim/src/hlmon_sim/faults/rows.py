@@ -102,16 +102,13 @@ class RowFaults(Harm):
         self._distort("missing_dex", seconds, distort)
 
     def ahead(self, seconds: float = 6) -> None:
-        """Send account states whose time is a day ahead, or as large as a number can be."""
+        """Send the states of one account with a time that is a day ahead, or as large as a number can be."""
+        account = self.some_account()
+        address = account.address if account else ""
         time_ms = self.chance.choice((self.world.now_ms + 86_400_000, 2**63 - 1, 2**63))
 
         def distort(kind: str, data: Any) -> Any:
-            if kind == "clearinghouseState":
-                inner = data.get("clearinghouseState")
-                return data | (
-                    {"time": time_ms} if inner is None else {"clearinghouseState": inner | {"time": time_ms}}
-                )
-            if kind != "allDexsClearinghouseState":
+            if kind != "allDexsClearinghouseState" or data["user"] != address:
                 return data
             states = [[dex, state | {"time": time_ms}] for dex, state in data["clearinghouseStates"]]
             return data | {"clearinghouseStates": states}

@@ -1,0 +1,163 @@
+"""`hlmon quarantine list`, `show`, `retry` and `dismiss`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
+from hlmon.cli.output import echo, make_table, print_json, show
+from hlmon.cli.replay import derivers_of
+from hlmon.cli.text import short_address, utc
+from hlmon.config import Config
+from hlmon.errors import ConfigError, JournalError, WireError
+from hlmon.events import Quarantined
+from hlmon.fields import nearest
+from hlmon.ingest import Ingest
+from hlmon.journal import Journal
+from hlmon.quarantine import (
+    Decision,
+    from_exchange,
+    is_dealt_with,
+    is_row,
+    read_again,
+    read_decisions,
+    write_decisions,
+)
+
+ID_LENGTH: Final = 8
+
+
+@click.group("quarantine", epilog=example("hlmon quarantine list", "hlmon quarantine retry"))
+def command() -> None:
+    """Deal with what the exchange sent and hlmon could not read.
+
+    Each such row is kept whole. As long as one is missing, the monitor is not well: read it again with a newer hlmon
+    (retry), or say that it is dealt with (dismiss). Both may be done while a monitor runs.
+    """
+
+
+@command.command("list", epilog=example("hlmon quarantine list --all"))
+@journal_options
+@click.option("--all", "every", is_flag=True, help="Include what is dealt with.")
+@json_option
+def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_json: bool) -> None:
+    """List what could not be read and is not dealt with yet."""
+    config, opened = open_journal(config_file, journal)
+    with opened:
+        states = {kept.digest: _state(opened, kept) for kept in from_exchange(opened)}
+        kept = [one for one in from_exchange(opened) if every or states[one.digest] in {"missing", "retry: waits"}]
+        labels = labels_in(opened, config)
+    if as_json:
+        print_json(kept)
+        return
+    if not kept:
+        echo("Nothing is in quarantine." if not states else "Everything in quarantine is dealt with (--all).")
+        return
+    table = make_table("Thing", "Time (UTC)", "What", "Stream", "Account", "State", "Why")
+    for one in kept:
+        account = labels.get(one.account) or short_address(one.account)
+        what, state = one.unit if is_row(one) else f"{one.unit}*", states[one.digest]
+        table.add_row(_id(one), utc(one.time_ms), what, one.stream, account, state, one.reason[:100])
+    show(table)
+    if any(not is_row(one) for one in kept):
+        echo("* No row of an account's past: the next state, or the next answer, takes its place.")
+
+
+@command.command("show", epilog=example("hlmon quarantine show 3f2a9c01"))
+@click.argument("thing", metavar="THING")
+@journal_options
+def show_(*, thing: str, config_file: Path | None, journal: Path | None) -> None:
+    """Print everything that is known of THING (as `list` names it), and what the exchange sent."""
+    _, opened = open_journal(config_file, journal)
+    with opened:
+        (kept,) = _chosen(from_exchange(opened), [thing])
+    print_json(kept)
+
+
+@command.command("retry", epilog=example("hlmon quarantine retry", "hlmon quarantine retry 3f2a9c01"))
+@click.argument("things", nargs=-1, metavar="[THING]...")
+@journal_options
+def retry(*, things: tuple[str, ...], config_file: Path | None, journal: Path | None) -> None:
+    """Read THINGs (as `list` names them; all without one) again with this hlmon, and store what can be read now."""
+    config, opened = open_journal(config_file, journal)
+    with opened:
+        found = from_exchange(opened)
+        chosen = _chosen(found, things) if things else [one for one in found if _state(opened, one) == "missing"]
+    now_ms = _now_ms()
+    readable = [one for one in chosen if _is_readable(one, now_ms)]
+    if readable:
+        _decide(config.journal, readable, "retry")
+        _store(config, readable, now_ms)
+    left = len(chosen) - len(readable)
+    echo(f"{left} can still not be read; they stay as they are." if left else "Nothing is left to read again.")
+
+
+@command.command("dismiss", epilog=example("hlmon quarantine dismiss 3f2a9c01"))
+@click.argument("things", nargs=-1, required=True, metavar="THING...")
+@journal_options
+def dismiss(*, things: tuple[str, ...], config_file: Path | None, journal: Path | None) -> None:
+    """Say that THINGs (as `list` names them) are dealt with: they count as missing no more, and stay to be read."""
+    config, opened = open_journal(config_file, journal)
+    with opened:
+        chosen = _chosen(from_exchange(opened), things)
+    _decide(config.journal, chosen, "dismiss")
+    echo(f"Dismissed {', '.join(map(_id, chosen))}.")
+
+
+def _store(config: Config, kept: Sequence[Quarantined], now_ms: int) -> None:
+    """Store what was read again, as a monitor does; if one runs on this journal, it does so itself."""
+    with ExitStack() as stack:
+        try:
+            journal = stack.enter_context(Journal.open(config.journal))
+        except JournalError:
+            echo(f"{len(kept)} can be read now; the running monitor stores them within seconds.")
+            return
+        ingest = Ingest(journal, derivers_of(config, stack))
+        ingest.rebuild()
+        news = sum(ingest(read_again(one, now_ms=now_ms)) for one in kept)
+        ingest.flush(final=True)
+    echo(f"{len(kept)} can be read now; {news} events are new in the journal.")
+
+
+def _decide(journal: Path, kept: Sequence[Quarantined], decision: Decision) -> None:
+    write_decisions(journal, read_decisions(journal) | {one.digest: decision for one in kept})
+
+
+def _is_readable(kept: Quarantined, now_ms: int) -> bool:
+    try:
+        read_again(kept, now_ms=now_ms)
+    except WireError:
+        return False
+    return True
+
+
+def _state(journal: Journal, kept: Quarantined) -> str:
+    decision = read_decisions(journal.path).get(kept.digest)
+    if is_dealt_with(kept, decision, journal, now_ms=_now_ms()):
+        return "dismissed" if decision == "dismiss" else "stored"
+    return "missing" if decision is None else "retry: waits"
+
+
+def _chosen(kept: Sequence[Quarantined], names: Sequence[str]) -> list[Quarantined]:
+    chosen = []
+    for name in names:
+        found = [one for one in kept if name and one.digest.startswith(name)]
+        if len(found) != 1:
+            hint = nearest(name, [_id(one) for one in kept])
+            raise ConfigError(f"{'unknown' if not found else 'not the name of one'} thing in quarantine {name!r}{hint}")
+        chosen += found
+    return chosen
+
+
+def _id(kept: Quarantined) -> str:
+    return kept.digest[:ID_LENGTH]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,201 @@
+"""Reconciles one account's streams with the exchange: what its states contradict, and what was quiet, is read again.
+
+A stream may fall silent, or leave rows out, while the others live. Three things show it: the books (`books`,
+`money_books`), and now and then a look over REST. What is found is stored and stated as a gap that was healed; what the
+books still miss after that is an open gap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hlmon.events import AccountState, Event, Gap, SpotState
+from hlmon.hyperliquid.books import Books, Doubt
+from hlmon.hyperliquid.money_books import Balances, FundingHours
+from hlmon.hyperliquid.reading import Reading, Surroundings
+from hlmon.hyperliquid.recovery import History, without
+from hlmon.hyperliquid.requests import HISTORY_REQUESTS
+
+FILL_STREAMS = ("userFills", "userTwapSliceFills")
+MONEY_STREAMS = ("userFills", "userNonFundingLedgerUpdates", "userFundings")
+QUIET_SECONDS = 900.0
+FIRST_LOOK_SECONDS = 60.0
+ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
+OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
+BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
+DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
+LEFT_OUT = "the stream left out what REST has"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reread:
+    """What to read again: these streams, from that time on, in doubt or only because they were quiet."""
+
+    streams: tuple[str, ...]
+    since_ms: int | None  # None: since the stream was last confirmed
+    doubt: Doubt | None = None
+
+
+class Reconciler:
+    """What one account's streams brought, held against what the exchange shows.
+
+    `renew` are streams that should be subscribed again: one that left rows out may have died.
+    """
+
+    def __init__(self, account: str, history: History) -> None:
+        self.renew: set[str] = set()
+        self.stated_reasons: set[str] = set()  # of open gaps
+        self._account = account
+        self._history = history
+        self._books = Books()
+        self._hours = FundingHours()
+        self._balances = Balances()
+        self._newest_ms: dict[str, int] = {}  # of the rows that came over the socket
+        self._rows: dict[str, int] = {}  # since the last look
+        self._confirmed_ms: dict[str, int] = {}
+        self._look_at: dict[str, float] = {}
+
+    def begin(self, around: Surroundings, *, is_whole: bool) -> None:
+        """The account's history is read back, `is_whole` or but for what a gap states."""
+        if not is_whole:
+            self._books = Books()  # what the exchange shows now is where it goes on
+        self._books.begin()
+        for stream in HISTORY_REQUESTS:
+            self._confirm(stream, around, self._history.complete_ms.get(stream, 0))
+        for stream in FILL_STREAMS:  # what was left out before the first state shows in nothing else
+            self._look_at[stream] = around.clock.now() + FIRST_LOOK_SECONDS
+
+    def take(self, events: Sequence[Event], now: float) -> None:
+        """What came, over the socket or over REST, known or not."""
+        self._books.take(events)
+        self._hours.take(events)
+        self._balances.take(events, now)
+
+    def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
+        """So many rows of a stream came live."""
+        self._rows[stream] = self._rows.get(stream, 0) + rows
+        self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
+
+    def compare(self, states: Iterable[Event], now: float, *, is_live: bool) -> None:
+        """What the exchange shows now; positions are compared once what was missed is read back."""
+        for state in states:
+            if isinstance(state, AccountState) and is_live:
+                self._books.compare(state, now)
+                self._hours.compare(state)
+            elif isinstance(state, SpotState):
+                self._balances.compare(state, now)
+
+    def settle(self, around: Surroundings) -> None:
+        """State what reading again did not explain, and move the checkpoints as far as the streams are proven."""
+        left = [each for each in self._books.unexplained() if each.since_ms]
+        if left:
+            coins = "; ".join(f"{each.coin} {each.expected} but {each.shown} is shown" for each in left[:5])
+            self._state_missing(around, min(each.since_ms for each in left), f"the fills end at {coins}")
+        is_doubtful = self._books.in_doubt
+        for stream, newest_ms in self._newest_ms.items():
+            if not (is_doubtful and stream in FILL_STREAMS):  # more rows of this millisecond may follow
+                self._history.advance(stream, newest_ms - 1)
+
+    def due(self, around: Surroundings) -> Reread | None:
+        """What should be read again now."""
+        now = around.clock.now()
+        if doubt := self._books.doubt(now):
+            return Reread(FILL_STREAMS, doubt.since_ms, doubt)
+        if (since_ms := self._hours.doubt()) is not None:
+            return Reread(("userFundings",), since_ms)
+        if (since_ms := self._balances.doubt(now)) is not None:
+            return Reread(MONEY_STREAMS, since_ms)
+        return None
+
+    def quiet(self, around: Surroundings) -> tuple[float, Reread] | None:
+        """The look that is due for longest, after how many seconds of being due; None if none is."""
+        now = around.clock.now()
+        stream = min(self._look_at, key=self._look_at.__getitem__, default=None)
+        if stream is None or self._look_at[stream] > now:
+            return None
+        return now - self._look_at[stream], Reread((stream,), None)
+
+    def problem(self, now: float) -> str:
+        """Why the account's fills cannot be trusted to be all; "" if they can."""
+        coins = self._books.doubtful(now)
+        if not coins:
+            return ""
+        named = ", ".join(coins[:5]) + (", …" if len(coins) > 5 else "")
+        return f"fills are missing: the positions of {named} are not where they lead (hlmon gaps, hlmon verify)"
+
+    async def read(self, reread: Reread, around: Surroundings) -> None:
+        """Read again, store what is found, and say so."""
+        for stream in reread.streams:
+            since_ms = reread.since_ms
+            if since_ms is None:
+                is_busy = self._rows.get(stream, 0) > BUSY_ROWS
+                since_ms = (self._history.complete_ms if is_busy else self._confirmed_ms).get(stream, 0)
+            missed = await self._read_stream(stream, since_ms, around)
+            if missed or (reread.doubt and stream == FILL_STREAMS[0]):
+                self.renew.add(stream)
+        if reread.doubt:
+            self._books.read_again(reread.doubt, around.clock.now())
+
+    async def _read_stream(self, stream: str, since_ms: int, around: Surroundings) -> int:
+        reading = Reading(stream, self._account, since_ms, around)
+        reading.resume.until_ms = asked_ms = around.exchange_ms()
+        missed: list[int] = []
+        while not reading.done:
+            await around.clock.sleep(max(0.0, reading.not_before - around.clock.now()))
+            for event in await reading.next_page():
+                if around.ingest((event,)) and event.time_ms <= asked_ms - DELIVERY_MS:
+                    missed.append(event.time_ms)
+                self.take((event,), around.clock.now())
+        self._confirm(stream, around, reading.proven_ms)
+        if missed:
+            _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
+            self._state_found(stream, since_ms, missed, reading, around)
+        self._history.advance(stream, reading.proven_ms)
+        return len(missed)
+
+    def _confirm(self, stream: str, around: Surroundings, time_ms: int) -> None:
+        pause = ORDERS_SECONDS if stream == "userHistoricalOrders" else QUIET_SECONDS
+        spread = 0.5 + 0.5 * around.clock.chance()  # so that not all accounts ask at once
+        self._look_at[stream] = around.clock.now() + pause * spread
+        self._confirmed_ms[stream] = max(self._confirmed_ms.get(stream, 0), time_ms)
+        self._rows[stream] = 0
+
+    def _state_found(
+        self, stream: str, since_ms: int, missed: list[int], reading: Reading, around: Surroundings
+    ) -> None:
+        lost = reading.resume.gaps  # else what is out of REST's reach came over the socket
+        around.ingest(lost)
+        events_read = len(missed)
+        for start_ms, end_ms in without(max(since_ms, min(missed) - 1), around.exchange_ms(), lost):
+            gap = Gap(
+                account=self._account,
+                stream=stream,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                time_ms=end_ms,
+                healed=True,
+                events_read=events_read,
+                reason=LEFT_OUT,
+            )
+            around.ingest((gap,))
+            events_read = 0  # they are counted once
+
+    def _state_missing(self, around: Surroundings, since_ms: int, reason: str) -> None:
+        _log.error("%s of %s: %s", FILL_STREAMS[0], self._account, reason)
+        if reason in self.stated_reasons:  # by the run before this one
+            return
+        self.stated_reasons.add(reason)
+        now_ms = around.exchange_ms()
+        gap = Gap(
+            account=self._account,
+            stream=FILL_STREAMS[0],
+            start_ms=since_ms,
+            end_ms=max(now_ms, since_ms),
+            time_ms=now_ms,
+            reason=reason,
+        )
+        around.ingest((gap,))

@@ -1,0 +1,116 @@
+"""Any number of stories, some at a time, and what came of them: `python -m tests.e2e.chaos 100`.
+
+Each is a process of its own (tests/e2e/story.py). What a wrong one left behind stays in .cache/chaos/SEED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FOLDER = Path(".cache/chaos")
+LONGEST_S = 400
+JOBS = 5  # a story mostly waits: five keep two cores half busy
+
+Result = dict[str, Any]
+
+
+def fresh_seeds(count: int) -> list[int]:
+    """Seeds that nobody chose."""
+    return [random.SystemRandom().randrange(1_000, 1_000_000) for _ in range(count)]
+
+
+def run_again(seed: int) -> str:
+    """How to tell a story once more."""
+    return f"python -m tests.e2e.story {seed} {FOLDER / str(seed)}"
+
+
+def tell_one(seed: int, folder: Path) -> Result:
+    """One story, to its end, in a process; what broke it is its result as well."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "tests.e2e.story", str(seed), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+        result: Result = json.loads((folder / "result.json").read_text())
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = "" if isinstance(error, subprocess.TimeoutExpired) else done.stderr[-2_000:]
+        return {"seed": seed, "broken": f"{error}\n{said}"}
+    return result
+
+
+def stories(seeds: Iterable[int], folder: Path, jobs: int = JOBS) -> Iterator[Result]:
+    """What comes of these seeds, as they end."""
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(tell_one, seed, folder / str(seed)) for seed in seeds]
+        for future in as_completed(running):
+            yield future.result()
+
+
+def faults_of(result: Result) -> list[str]:
+    """Everything that is wrong with it, in lines."""
+    if "broken" in result:
+        return [result["broken"]]
+    lines = [f"{name}: {text}" for name, found in result["differences"].items() for text in found]
+    lines += result["violations"] + result["deaths"]
+    return lines + ([f"ended with {result['exit_code']}"] if result["exit_code"] else [])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.chaos", description=__doc__)
+    parser.add_argument("count", type=int, help="how many seeds")
+    parser.add_argument("--first", type=int, help="the first seed, the others follow it; left out: fresh ones")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="how many stories at a time")
+    options = parser.parse_args()
+    seeds = fresh_seeds(options.count) if options.first is None else range(options.first, options.first + options.count)
+    console, results = Console(width=None if Console().is_terminal else 140), []
+    for result in stories(seeds, FOLDER, options.jobs):
+        results.append(result)
+        wrong = faults_of(result)
+        console.print(f"seed {result['seed']}: {'right' if not wrong else f'{len(wrong)} wrong'}", highlight=False)
+        for line in wrong[:5]:
+            console.print(f"    {line[:300]}", markup=False, highlight=False)
+        if wrong:
+            console.print(f"    again: {run_again(result['seed'])}", markup=False, highlight=False)
+    console.print(table_of(results))
+    sys.exit(any(faults_of(result) for result in results))
+
+
+def table_of(results: list[Result]) -> Table:
+    """What was counted over all stories."""
+    whole = [result for result in results if "broken" not in result]
+    table = Table(title=f"{len(results)} seeds", title_justify="left")
+    table.add_column("counted")
+    table.add_column("number", justify="right")
+    samples = sum(result["samples"] for result in whole)
+    rows = {
+        "seeds with nothing wrong": sum(not faults_of(result) for result in results),
+        "stories that broke": len(results) - len(whole),
+        "faults": sum(len(result["faults"]) for result in whole),
+        "kills and stops": sum(result["stops"] for result in whole),
+        "fills stored": sum(result["counts"].get("fill", 0) for result in whole),
+        "samples": samples,
+        "samples at which the monitor was well": sum(result["well"] for result in whole),
+        "monitors that ended by themselves": sum(len(result["deaths"]) for result in whole),
+        "gaps left open": sum(len(result["open_gaps"]) for result in whole),
+    }
+    for name in dict.fromkeys(name for result in whole for name in result["numbers"]):
+        rows[name] = sum(result["numbers"].get(name, 0) for result in whole)
+    for name, number in rows.items():
+        table.add_row(name, f"{number:,}")
+    return table
+
+
+if __name__ == "__main__":
+    main()
