@@ -20,8 +20,10 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
+from hlmon.errors import JournalError
 from hlmon.events import STORED, Event, Fact, Name
 from hlmon.events.account import RESTING, UNKNOWN_END
+from hlmon.journal.exchange import exchange_at, refusal
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
@@ -67,6 +69,10 @@ _UNENDED = """SELECT seq, kind, body FROM events WHERE kind = 'order' AND kind <
     AND json_extract(body, '$.status') IN (SELECT value FROM json_each(?1)) ORDER BY seq"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
+
+
+class _StatusUrl(msgspec.Struct):
+    url: str = ""
 
 
 class Entry(NamedTuple):
@@ -269,6 +275,19 @@ class Journal:
         rows = self._file.read("SELECT value FROM marks WHERE name = 'status'")
         return rows[0][0] if rows else None
 
+    def belong_to(self, exchange: str, *, moved: bool = False) -> None:
+        """Belong to this exchange (`exchange_at`, or REPLAYED) from now on; `moved` says that it has a new URL.
+
+        A journal that no run has claimed yet goes by the URL of the last one. Raises JournalError if it belongs to
+        another exchange.
+        """
+        known = dict(self._file.read("SELECT name, value FROM marks WHERE name IN ('exchange', 'status')"))
+        belongs_to = str(known.get("exchange") or _exchange_in(known.get("status")) or exchange)
+        if why := refusal(belongs_to, exchange, moved=moved):
+            raise JournalError(f"journal {self.path}: {why}")
+        with self._file.transaction() as connection:
+            connection.execute(_SAVE_MARK, ("exchange", exchange))
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SQL that only reads, on the views."""
         return self._file.read(sql, parameters)
@@ -301,6 +320,15 @@ class Journal:
 
     def _stored_last_seq(self) -> int:
         return int(self._file.read(f"SELECT {_LAST_SEQ}")[0][0])
+
+
+def _exchange_in(status: bytes | None) -> str:
+    """The exchange that a status speaks of, "" if it says none."""
+    try:
+        url = msgspec.json.decode(status or b"{}", type=_StatusUrl).url
+        return exchange_at(url) if url else ""
+    except (msgspec.DecodeError, ValueError):
+        return ""
 
 
 def _of_kind(kind: str) -> str:
