@@ -11,7 +11,7 @@ import msgspec
 
 from hlmon.derive.episode import ZERO, Episode, begin, end_of, split
 from hlmon.derive.history import PATIENCE_MS, History
-from hlmon.derive.lives import Life
+from hlmon.derive.lives import Life, comes_before
 from hlmon.events import Fill, PositionClosed, PositionSide
 
 MAX_WAITING = 200
@@ -182,19 +182,14 @@ class Chain(History):
                 oldest_ms = oldest_ms or fill.time_ms
                 if fill.time_ms > oldest_ms:
                     return None
-                if start == (self.position or ZERO) and start not in ends and not self._is_second(fill, start):
+                if start == (self.position or ZERO) and start not in ends and not self._is_second(fill):
                     return fill
             ends.add(end_of(fill, start))
         return None
 
-    def _is_second(self, fill: Fill, start: Decimal) -> bool:
-        """Whether a waiting fill of the same moment is before it: fills of one side move the position one way."""
-        sign = 1 if fill.side == "buy" else -1
-        return any(
-            ((other.start_position or ZERO) - start) * sign < 0
-            for other in self.waiting
-            if other.time_ms == fill.time_ms and other.side == fill.side
-        )
+    def _is_second(self, fill: Fill) -> bool:
+        """Whether another waiting fill comes before it."""
+        return any(comes_before(other, fill) for other in self.waiting)
 
     def _accept_break(self) -> list[PositionClosed]:
         closes: list[PositionClosed] = []

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from hlmon.derive.episode import ZERO, Episode, begin, end_of, portion, split
-from hlmon.derive.lives import Life, Payment, cut, parts_of, says_the_same
+from hlmon.derive.lives import Life, Payment, comes_before, cut, parts_of, says_the_same
 from hlmon.events import Fill, Funding, PositionClosed, is_perp
 
 PATIENCE_MS = 10_000
@@ -116,8 +116,7 @@ class History:
             # Each life starts and ends at 0, so only another position tells where the fill belongs.
             if (start and episode.missing.get(start, 0) > 0) or (end and episode.missing.get(end, 0) < 0):
                 return True
-            moment = (portion(part)[1] for part in episode.parts if part.time_ms == fill.time_ms)
-            if end and any(other == end for other in moment):
+            if any(comes_before(fill, part) for part in episode.parts):
                 return True
         return False
 

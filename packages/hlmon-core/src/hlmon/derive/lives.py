@@ -153,6 +153,14 @@ def parts_of(fill: Fill, start: Decimal) -> list[Fill]:
     return [fill, split(fill, start)[1]] if start * end_of(fill, start) < 0 else [fill]
 
 
+def comes_before(fill: Fill, other: Fill) -> bool:
+    """Whether one fill is before another of the same millisecond and side: those move the position one way."""
+    if fill.time_ms != other.time_ms or fill.side != other.side or fill.self_trade or other.self_trade:
+        return False
+    step = (other.start_position or ZERO) - (fill.start_position or ZERO)
+    return step > 0 if fill.side == "buy" else step < 0
+
+
 def in_order(parts: Sequence[Fill]) -> list[Fill]:
     """By time, and inside one millisecond so that as many as possible follow on each other."""
     ordered: list[Fill] = []
