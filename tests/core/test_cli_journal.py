@@ -8,9 +8,19 @@ import msgspec
 import pytest
 
 from hlmon.cli.running import SILENT_MS, STALE_MS, judge
+from hlmon.events import Event
 from hlmon.journal import Journal
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
-from hlmon.testing.builders import ALICE, BOB, make_account_info, make_alert, make_fill, make_gap, make_position
+from hlmon.testing.builders import (
+    ALICE,
+    BOB,
+    make_account_info,
+    make_alert,
+    make_fill,
+    make_gap,
+    make_position,
+    make_quarantined,
+)
 from tests.core.invoking import run
 
 NOW_MS = 1_780_000_000_000
@@ -229,12 +239,47 @@ def test_verify_ends_with_1_at_a_break_and_lists_it(journal: Journal):
     assert result.output.endswith("NOT PROVEN: fills are missing in 1 of the chains, and no gap admits it.\n")
 
 
-def test_verify_accepts_a_break_in_a_known_gap(journal: Journal):
+def test_verify_does_not_call_proven_what_a_known_gap_admits(journal: Journal):
     first, second = make_fill(), make_fill(start_position=Decimal(3))
     journal.append([first, second, make_gap(start_ms=first.time_ms, end_ms=second.time_ms)])
     result = run("verify")
-    assert result.exit_code == 0
-    assert "Fills are missing in 1 places, all of them in known gaps" in result.output
+    assert result.exit_code == 1
+    assert "Fills are missing in 1 places" not in result.output
+    assert "fills are missing in 1 places, all of them in known gaps" in result.output
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        (make_gap(stream="userFundings"), "1 gaps are open"),
+        (
+            make_quarantined(origin="wire", unit="row", stream="userFills"),
+            "1 rows that the exchange sent could not be read",
+        ),
+        (make_fill(start_position=None, trade_id=5), "1 fills do not say where they started"),
+    ],
+)
+def test_verify_says_proven_only_when_nothing_at_all_is_left(journal: Journal, finding: Event, words: str):
+    position = make_position(coin="BTC", side="long", size=Decimal(1))
+    journal.append([make_fill(), position, finding])
+    result = run("verify")
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "NOT PROVEN" in result.output
+    assert not json.loads(run("verify", "--json").output)["proven"]
+
+
+def test_verify_counts_what_was_too_much_for_the_quarantine(journal: Journal):
+    journal.append([make_fill(), make_position(coin="BTC", side="long", size=Decimal(1))])
+    status = Status(pid=1, version="0", started_ms=0, updated_ms=0, counters={"quarantine_overflow": 7})
+    journal.put_status(msgspec.json.encode(status))
+    assert "7 rows that the exchange sent could not be read" in run("verify").output
+
+
+def test_a_gap_of_market_trades_says_nothing_about_fills(journal: Journal):
+    position = make_position(coin="BTC", side="long", size=Decimal(1))
+    journal.append([make_fill(), position, make_gap(account="", stream="trades:BTC")])
+    assert run("verify").exit_code == 0
 
 
 def test_verify_in_json_gives_every_chain_with_exact_decimals(journal: Journal):

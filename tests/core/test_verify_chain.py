@@ -1,15 +1,17 @@
 import random
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.proof import measure, write_journal
 from hlmon.events import Fill, Gap, Position
 from hlmon.testing.builders import ALICE, BOB, make_fill, make_position
-from hlmon.verify import SETTLING_MS, Chain, verify
+from hlmon.verify import MOST_BREAKS, SETTLING_MS, Chain, verify
 
 LATER_MS = 9_000_000_000_000
 
@@ -177,3 +179,19 @@ def test_an_open_position_without_fills_is_listed_and_proves_nothing_wrong():
 
 def test_a_closed_position_without_fills_is_left_out():
     assert verify([], [state(0, 1_000)], [], now_ms=LATER_MS) == []
+
+
+def test_of_very_many_breaks_the_first_are_listed_and_all_are_counted():
+    chain = chain_of([make_fill(start_position=Decimal(5), time_ms=1000 + n, trade_id=n) for n in range(500)])
+    assert (len(chain.breaks), chain.breaks_found, chain.proven) == (MOST_BREAKS, 499, False)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_million_fills_take_ten_seconds_and_a_hundred_megabytes_so_less_take_less(seed: int, tmp_path: Path):
+    path, number = tmp_path / "journal.db", 20_000
+    write_journal(path, number, seed=seed)
+    figures = measure(path)
+    assert figures["fills"] == number
+    assert figures["peak_mb"] < 100
+    # The bound of a million, scaled, and what the program needs to start, on a machine that is busy with other tests.
+    assert figures["seconds"] < 10 * number / 1_000_000 + 15

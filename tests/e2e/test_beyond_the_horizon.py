@@ -68,11 +68,12 @@ def test_verify_proves_a_whole_chain(story):
     assert [(chain["coin"], chain["fills"], chain["breaks"]) for chain in report["chains"]] == [("BTC", BEFORE, [])]
 
 
-def test_verify_accepts_a_hole_that_a_gap_admits(story):
+def test_verify_tells_a_hole_that_a_gap_admits_from_one_that_nobody_knows_of(story):
     result = story.monitor.hlmon("verify", "--json")
     (chain,) = json.loads(result.stdout)["chains"]
     assert [(one["coin"], one["covered"]) for one in chain["breaks"]] == [("BTC", True)]
-    assert result.returncode == 0
+    assert result.returncode == 1
+    assert "all of them in known gaps" in story.monitor.hlmon("verify").stdout
 
 
 def test_verify_names_the_break_where_a_fill_is_missing(story, hlmon):

@@ -36,6 +36,13 @@ def test_a_restart_of_the_monitor_gives_an_account_its_time_again(watch):
     assert rule.restart()(beat(600, status="pending", last_seen_ms=0)) == []
 
 
+def test_a_time_that_goes_back_gives_an_account_its_time_again_and_no_more(watch):
+    rule = watch("stream")
+    rule(*[beat(7_200 + seconds, status="pending", last_seen_ms=0) for seconds in (0, 5)])
+    assert rule(*[beat(seconds, status="pending", last_seen_ms=0) for seconds in (0, 29)]) == []
+    assert len(rule(beat(30, status="pending", last_seen_ms=0))) == 1
+
+
 def test_a_gap_that_is_not_read_back_is_told_once_after_its_time(watch):
     rule = watch("stream")
     assert rule(GAP, pulse(0), pulse(119)) == []
@@ -103,3 +110,9 @@ def test_a_part_that_is_no_longer_in_the_config_is_late_no_more(watch):
     rule = watch("delivery")
     rule(pulse(300, followers=[follower(lag=1, failing_since_ms=at(0))]))
     assert [alert.state for alert in rule(pulse(305, followers=[]))] == ["resolved"]
+
+
+def test_an_ack_whose_time_comes_out_some_milliseconds_apart_is_the_same_ack(watch):
+    rule = watch("delivery")
+    late = [pulse(5 * n, followers=[follower(lag=1, last_ack_ms=at(0) + n % 3)]) for n in range(61)]
+    assert len(rule(*late)) == 1

@@ -295,6 +295,7 @@ class Monitor:
         sources = [
             _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
         ]
+        overflow = self._ingest.quarantine_overflow
 
         def at(moment: float) -> int:
             return now_ms - round((now - moment) * 1000)
@@ -312,7 +313,7 @@ class Monitor:
             url=self._config.hyperliquid.url,
             sources=sources,
             followers=followers,
-            counters=dict(self._ingest.failures),
+            counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
             problems=[
                 *self._failures.values(),
                 *_failing(followers, now_ms),
@@ -327,8 +328,8 @@ class Monitor:
         return [
             *self._gaps.problems(accounts, self._labels, self._clock.now_ms()),
             *(
-                f"{name} failed {number:,} times since the start: what it would have said is missing, the log has its "
-                "first error (please report it to its authors)"
+                f"{number:,} failure{'s' * (number != 1)} of {name} since the start: what it would have said is missing"
+                ", the log has the first error (please report it to its authors)"
                 for name, number in self._ingest.failures.items()
             ),
         ]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
 from hlmon.cli.output import make_table, print_json, show
 from hlmon.cli.text import number, short_address, utc
-from hlmon.events import Fill, Gap, Position
+from hlmon.events import Gap, Position
 from hlmon.journal import Journal
-from hlmon.verify import Break, Chain, verify
+from hlmon.quarantine import open_rows
+from hlmon.status import Status
+from hlmon.verify import Break, Chain, Findings, Walk
 
 _AGREEMENTS = {
     "equal": "[green]equal[/]",
@@ -36,43 +39,49 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
     """Prove that no fill is missing.
 
     Every perp fill says how large the position was before it. So per account and coin the fills must follow on each
-    other, and the last one must end at the size that the exchange shows. Exit code 1 if they do not and no gap
-    (`hlmon gaps`) admits it.
+    other, and the last one must end at the size that the exchange shows. Exit code 1 if they do not, and if anything
+    else is known to be missing: an open gap (`hlmon gaps`), a row that could not be read.
     """
     config, opened = open_journal(config_file, journal)
     with opened:
-        chains = _chains(opened, now_ms=time.time_ns() // 1_000_000)
+        findings = _look_into(opened, now_ms=time.time_ns() // 1_000_000)
         labels = labels_in(opened, config)
-    proven = all(chain.proven for chain in chains)
     if as_json:
-        print_json({"proven": proven, "chains": [_plain(chain) for chain in chains]})
+        print_json(_plain(findings))
     else:
-        _print(chains, labels)
-    ctx.exit(0 if proven else 1)
+        _print(findings, labels)
+    ctx.exit(0 if findings.proven else 1)
 
 
-def _chains(journal: Journal, *, now_ms: int) -> list[Chain]:
-    """Account by account, so that memory holds the fills of one only."""
-    accounts = journal.query(
-        "SELECT account_address FROM fills UNION SELECT account_address FROM positions ORDER BY account_address"
+def _look_into(journal: Journal, *, now_ms: int) -> Findings:
+    gaps = [gap for gap in journal.states("gap") if isinstance(gap, Gap)]
+    positions = (position for position in journal.states("position") if isinstance(position, Position))
+    walk = Walk(positions, gaps)
+    for account, fill in journal.fill_rows():
+        walk.take(account, fill)
+    raw = journal.status()
+    status = msgspec.json.decode(raw, type=Status) if raw else None
+    unread = [row for row in open_rows(journal, now_ms=now_ms) if not row.stream.startswith("trades:")]
+    return Findings(
+        chains=walk.chains(now_ms=now_ms),
+        open_gaps=sum(bool(gap.account) and not gap.healed for gap in gaps),
+        unread=len(unread),
+        overflow=status.counters.get("quarantine_overflow", 0) if status else 0,
     )
-    return [
-        chain
-        for (account,) in accounts
-        for chain in verify(
-            [fill for fill in journal.states("fill", account) if isinstance(fill, Fill)],
-            [position for position in journal.states("position", account) if isinstance(position, Position)],
-            [gap for gap in journal.states("gap", account) if isinstance(gap, Gap)],
-            now_ms=now_ms,
-        )
-    ]
 
 
-def _plain(chain: Chain) -> dict[str, Any]:
-    return asdict(chain) | {"proven": chain.proven}
+def _plain(findings: Findings) -> dict[str, Any]:
+    return {
+        "proven": findings.proven,
+        "open_gaps": findings.open_gaps,
+        "unlinked": findings.unlinked,
+        "unread": findings.unread + findings.overflow,
+        "chains": [asdict(chain) | {"proven": chain.proven} for chain in findings.chains],
+    }
 
 
-def _print(chains: Sequence[Chain], labels: Mapping[str, str]) -> None:
+def _print(findings: Findings, labels: Mapping[str, str]) -> None:
+    chains = findings.chains
     breaks = [one for chain in chains for one in chain.breaks]
     if chains:
         show(_table(chains, labels))
@@ -81,22 +90,38 @@ def _print(chains: Sequence[Chain], labels: Mapping[str, str]) -> None:
     accounts = len({chain.account for chain in chains})
     fills = sum(chain.fills for chain in chains)
     click.echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")
-    click.echo(_conclusion(chains))
+    for line in _conclusion(findings):
+        click.echo(line)
 
 
-def _conclusion(chains: Sequence[Chain]) -> str:
-    if not chains:
-        return "There is nothing to prove yet: the journal has no perp fills."
-    missing = sum(not chain.proven for chain in chains)
-    admitted = sum(one.covered for chain in chains for one in chain.breaks) + sum(chain.covered for chain in chains)
-    uncompared = sum(chain.agreement not in {"equal", "differs"} for chain in chains)
-    if missing:
-        return f"NOT PROVEN: fills are missing in {missing} of the chains, and no gap admits it."
-    if admitted:
-        return f"Fills are missing in {admitted} places, all of them in known gaps (hlmon gaps); nowhere else."
-    if uncompared:
-        return f"No fill is missing inside any chain; {uncompared} could not be compared with an account state."
-    return "Proven: no fill is missing."
+def _conclusion(findings: Findings) -> Iterator[str]:
+    """Every finding in a sentence, and the verdict that follows from all of them."""
+    if findings.unlinked:
+        yield f"{findings.unlinked:,} fills do not say where they started: between them nothing is proven."
+    if findings.unread + findings.overflow:
+        yield (
+            f"{findings.unread + findings.overflow:,} rows that the exchange sent could not be read "
+            "(hlmon quarantine list): fills may be among them."
+        )
+    if findings.missing:
+        yield f"NOT PROVEN: fills are missing in {findings.missing} of the chains, and no gap admits it."
+    elif findings.admitted:
+        yield (
+            f"NOT PROVEN: fills are missing in {findings.admitted} places, all of them in known gaps (hlmon gaps); "
+            "nowhere else."
+        )
+    elif findings.open_gaps:
+        yield f"NOT PROVEN: {findings.open_gaps} gaps are open (hlmon gaps); no chain is broken."
+    elif not findings.proven:
+        yield "NOT PROVEN: no chain is broken, but see above."
+    elif not findings.chains:
+        yield "There is nothing to prove yet: the journal has no perp fills."
+    elif findings.uncompared:
+        yield (
+            f"No fill is missing inside any chain; {findings.uncompared} could not be compared with an account state."
+        )
+    else:
+        yield "Proven: no fill is missing."
 
 
 def _table(chains: Sequence[Chain], labels: Mapping[str, str]) -> Table:
@@ -109,7 +134,7 @@ def _table(chains: Sequence[Chain], labels: Mapping[str, str]) -> Table:
             f"{chain.fills:,}",
             utc(chain.first_ms),
             utc(chain.last_ms),
-            f"[red]{len(chain.breaks)}[/]" if chain.breaks else "0",
+            f"[red]{chain.breaks_found:,}[/]" if chain.breaks_found else "0",
             number(chain.end),
             number(chain.state_size),
             _AGREEMENTS[chain.agreement] + (" (in a known gap)" if chain.covered else ""),

@@ -25,6 +25,7 @@ from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
+from hlmon.linking import FillRow
 
 NEWEST_STEP_MS: Final = 60_000
 PRUNE_ROWS: Final = 5_000
@@ -58,6 +59,10 @@ _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <=
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
     ORDER BY seq LIMIT ?5"""
+# SQLite sorts the numbers alone, outside of memory if they are many, and then looks each fill up.
+_FILLS_BY_TIME = """SELECT event.account, event.body FROM (SELECT seq FROM events WHERE kind = 'fill' ORDER BY time_ms)
+    AS fill CROSS JOIN events AS event ON event.seq = fill.seq"""
+_FILL_ROW = msgspec.json.Decoder(FillRow)
 _UNENDED = """SELECT seq, kind, body FROM events WHERE kind = 'order' AND kind <> 'fill'
     AND json_extract(body, '$.status') IN (SELECT value FROM json_each(?1)) ORDER BY seq"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
@@ -267,6 +272,11 @@ class Journal:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SQL that only reads, on the views."""
         return self._file.read(sql, parameters)
+
+    def fill_rows(self) -> Iterator[tuple[str, FillRow]]:
+        """Account and place of every stored fill, by time, read one by one: in little memory, however many they are."""
+        for account, body in self._file.scan(_FILLS_BY_TIME):
+            yield account, _FILL_ROW.decode(body)
 
     def prune(self, before_ms: int, followers: Collection[str] = ()) -> int:
         """Delete what is older than that and over (facts, CVD buckets, ended orders), once `followers` have acked it.

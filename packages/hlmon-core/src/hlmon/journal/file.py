@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -129,6 +129,11 @@ class JournalFile:
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement, on the calling thread's own connection, which cannot write."""
         return self._reader().read(sql, parameters)
+
+    def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of one statement, one by one, on a connection of its own: for more than should be in memory."""
+        with explained(self.path), closing(_open_reader(self.path)) as connection:
+            yield from connection.execute(sql, parameters)
 
     def _reader(self) -> _Reader:
         reader: _Reader | None = getattr(self._thread, "reader", None)
