@@ -64,7 +64,7 @@ class Plan:
         moments = sorted(chance.uniform(1, BUSY_S + 10) for _ in range(chance.randint(0, 5)))
         stops = [(moment, chance.random() < 0.75) for moment in moments]
         skew_seconds = chance.choice(skews)
-        rate, history = chance.choice((0.5, 3, 8)), chance.choice((0, 100, 2_500))
+        rate, history = chance.choice((0.5, 3, 8)), chance.choice((0, 100, 1_200))
         return cls(seed, faults, stops, skew_seconds, rate, history, chance.choice((1_200, 1_000_000)))
 
 
@@ -153,6 +153,7 @@ def tell(plan: Plan, folder: Path) -> Result:
     sampler = Sampler(truth, monitor.journal)
     try:
         with BackgroundServer(server) as exchange:
+            sampler.began_ms = exchange.do(lambda: server.world.now_ms)
             (folder / "hlmon.toml").write_text(config_of(server))
             monitor.start()
             stops = list(plan.stops)
@@ -166,7 +167,7 @@ def tell(plan: Plan, folder: Path) -> Result:
             monitor.process.kill()
     with Journal.open(monitor.journal, read_only=True) as journal:
         gaps = [gap for (body,) in journal.query(OPEN_GAPS) if (gap := json.loads(body)).get("account")]
-        found = verdicts(truth_of(truth), journal, books)
+        found = verdicts(truth_of(truth), journal, books, sampler.began_ms)
         may_be_unwell = LASTING & set(server.faults.done) or abs(plan.skew_seconds) > 60
         found["not well at the end"] = [] if may_be_unwell else sampler.last_reasons
         rows = journal.query("SELECT kind, count(*) FROM events GROUP BY kind")
