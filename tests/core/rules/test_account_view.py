@@ -195,7 +195,7 @@ def test_a_dex_that_stays_away_is_shown_empty_once_so_that_its_positions_end():
 
     def shown(after_ms, *names):
         states = (main, *(make_dex_state(dex=name, account_value=D(5)) for name in names))
-        closed = dexes.close(make_account_state(time_ms=START_MS + after_ms, dexes=states))
+        closed = dexes.believe(make_account_state(time_ms=START_MS + after_ms, dexes=states), shared=False)
         return [(dex.dex, dex.account_value) for dex in closed.dexes[1:]]
 
     assert shown(0, "km") == [("km", 5)]
@@ -213,4 +213,28 @@ def test_a_dex_that_was_left_behind_while_the_monitor_was_down_ends_as_well():
     states = [
         make_account_state(time_ms=START_MS + ms, dexes=(make_dex_state(),)) for ms in (0, GONE_MS + 1, GONE_MS * 3)
     ]
-    assert [len(dexes.close(state).dexes) for state in states] == [1, 2, 1]
+    assert [len(dexes.believe(state, shared=True).dexes) for state in states] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_positions_do_not_end_with_all_money_at_once_where_each_dex_has_its_own(shared):
+    dexes, open_position = Dexes(), make_dex_state(positions=(make_position_reading(),))
+
+    def shown(after_ms, dex):
+        state = make_account_state(time_ms=START_MS + after_ms, dexes=(dex,))
+        return [each.dex for each in dexes.believe(state, shared=shared).dexes]
+
+    hollow = make_dex_state(**NOTHING)
+    assert shown(0, open_position) == [""]
+    assert shown(5_000, hollow) == ([""] if shared else [])
+    assert shown(10_000, open_position) == [""]
+    assert shown(15_000, hollow) == ([""] if shared else [])
+    assert shown(15_000 + EMPTY_MS, hollow) == ([""] if shared else [])
+    assert shown(15_001 + EMPTY_MS, hollow) == [""]
+    assert shown(90_000 + EMPTY_MS, hollow) == [""]
+
+
+def test_an_account_that_closes_its_last_position_and_keeps_its_money_is_believed_at_once():
+    dexes = Dexes()
+    for dex in (make_dex_state(positions=(make_position_reading(),)), make_dex_state(), make_dex_state(**NOTHING)):
+        assert dexes.believe(make_account_state(dexes=(dex,)), shared=False).dexes == (dex,)

@@ -9,6 +9,7 @@ from collections import Counter
 import msgspec
 
 from hlmon.derive.figures import dex_of
+from hlmon.derive.value import shares_collateral
 from hlmon.events import AccountInfo, AccountState, Checkpoint, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
 from hlmon.hyperliquid.dexes import Dexes
@@ -119,14 +120,14 @@ class Account:
             del self._unanswered[frame.stream]
             self._renewals.pop(frame.stream, None)
         if frame.stream == HEARTBEAT:
-            frame = self._with_ended_dexes(frame)
+            frame = self._believed(frame)
             self._beat(frame.newest_ms or 0, around.clock.now())
         elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
                 for state in frame.events
                 if isinstance(state, SpotState)
-                for balance in state.balances
+                for balance in (*state.balances, *state.escrows)
             )
         if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
             self.listings.take(frame.events, around.clock.now())
@@ -142,10 +143,12 @@ class Account:
             self.reconciler.take(frame.events, around.clock.now())
             self.reconciler.arrived(frame.stream, frame.newest_ms or 0, len(frame.events))
 
-    def _with_ended_dexes(self, frame: Events) -> Events:
+    def _believed(self, frame: Events) -> Events:
         state = frame.events[0] if frame.events else None
-        ended = self._dexes.close(state) if isinstance(state, AccountState) else state
-        return frame if ended is state or ended is None else msgspec.structs.replace(frame, events=(ended,))
+        if not isinstance(state, AccountState):
+            return frame
+        believed = self._dexes.believe(state, shared=shares_collateral(self.modes.mode))
+        return frame if believed is state else msgspec.structs.replace(frame, events=(believed,))
 
     def begin(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """A subscription begins: from now on its events wait for those before them."""

@@ -1,7 +1,8 @@
 """Perp dexes that an account had something on and that its states do not show any more.
 
 A state without such a dex says nothing about it: seen live, a state may lack a dex that the next one has. One that
-stays away is gone, closed or renamed (km became mkts), and its coins with it.
+stays away is gone, closed or renamed (km became mkts), and its coins with it. Just after an upgrade of the exchange a
+state may show all dexes, and nothing on any of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hlmon.derive.account_view import GONE_MS, has_something
+from hlmon.derive.account_view import EMPTY_MS, GONE_MS, has_something
 from hlmon.events import AccountState, DexState
 
 _ZERO = Decimal(0)
@@ -22,13 +23,32 @@ class Dexes:
 
     def __init__(self) -> None:
         self._held: dict[str, int | None] = {}  # since when it is missing, None: it is not
+        self._has_positions = False
+        self._hollow_ms: int | None = None
 
     def expect(self, names: Iterable[str]) -> None:
         """Dexes on which the account had positions when its states were seen last."""
         self._held |= dict.fromkeys(names)
 
-    def close(self, state: AccountState) -> AccountState:
-        """The state; a dex that has been missing for five minutes is in it once more, empty, so that it ends."""
+    def believe(self, state: AccountState, *, shared: bool) -> AccountState:
+        """What to take of a state: as it is, but for two things.
+
+        A dex that has been missing for five minutes is in it once more, empty, so that it ends. And where collateral is
+        not `shared`, positions cannot end together with all money: for a minute such a state says nothing.
+        """
+        if not shared and self._is_hollow(state):
+            return msgspec.structs.replace(state, dexes=())
+        self._has_positions = any(dex.positions for dex in state.dexes)
+        return self._close(state)
+
+    def _is_hollow(self, state: AccountState) -> bool:
+        if not self._has_positions or not state.dexes or any(map(has_something, state.dexes)):
+            self._hollow_ms = None
+            return False
+        self._hollow_ms = state.time_ms if self._hollow_ms is None else self._hollow_ms
+        return state.time_ms - self._hollow_ms <= EMPTY_MS
+
+    def _close(self, state: AccountState) -> AccountState:
         shown = {dex.dex for dex in state.dexes}
         self._held |= {dex.dex: None for dex in state.dexes if has_something(dex)}
         for name in shown & self._held.keys():
