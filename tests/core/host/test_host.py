@@ -83,9 +83,10 @@ def test_a_rule_that_bears_the_name_of_a_deriver_keeps_its_own_memory(parts, run
     assert (deriver.loaded, rule.loaded) == (b"of the deriver", b"of the rule")
 
 
-def test_a_journal_that_fails_ends_the_monitor_with_its_error(parts, run, monkeypatch):
+@pytest.mark.parametrize("error", [JournalError, OverflowError, MemoryError])
+def test_whatever_ends_storing_ends_the_monitor_with_an_error(parts, run, monkeypatch, error):
     def full(self, events, memories=None):
-        raise JournalError("the disk is full")
+        raise error("the disk is full")
 
     async def give(script, ingest) -> None:
         ingest([make_fill()])

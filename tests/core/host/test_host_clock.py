@@ -126,3 +126,29 @@ def test_a_gap_and_a_deriver_that_fails_are_problems(parts, run, wall):
     gap, failure = status_in(run(table("sink", "archive")))["problems"]
     assert gap.startswith(f"userFills of account {ALICE} has 1 gap")
     assert failure.startswith("1 failure of broken since the start")
+
+
+class Busy(host.IdleSchedule):
+    """The schedule of a loop that is never idle: nothing is committed."""
+
+    def __call__(self, flush) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("deadline")
+def test_since_when_events_wait_to_be_committed_is_in_the_status(parts, run, wall, monkeypatch):
+    told: list[Status] = []
+
+    async def look(script, ingest) -> None:
+        ingest([make_fill()])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await stop()
+
+    monkeypatch.setattr(host, "IdleSchedule", Busy)
+    monkeypatch.setattr(host.Watchdog, "see", lambda _, status: told.append(status))
+    parts.sources["hyperliquid"] = Feed(look)
+    run()
+    waiting = [status.pending_since_ms for status in told if status.pending_since_ms is not None]
+    assert waiting
+    assert all(0 <= NOW_MS - since_ms < 20_000 for since_ms in waiting)

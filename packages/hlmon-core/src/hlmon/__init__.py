@@ -71,6 +71,7 @@ from hlmon.events import (
     is_perp,
 )
 from hlmon.hookspecs import hookimpl
+from hlmon.plain import plain_alert, plain_line, plain_text
 from hlmon.secret import Secret
 from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus
 
@@ -148,4 +149,7 @@ __all__ = [
     "encode",
     "hookimpl",
     "is_perp",
+    "plain_alert",
+    "plain_line",
+    "plain_text",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from hlmon.events import AccountInfo, Event
+from hlmon.plain import plain_line
 
 
 class Labels(Mapping[str, str]):
@@ -17,9 +18,9 @@ class Labels(Mapping[str, str]):
     """
 
     def __init__(self, configured: Mapping[str, str], infos: Iterable[Event] = ()) -> None:
-        self._configured = configured
+        self._configured = {address: plain_line(label) for address, label in configured.items()}
         self._masters: dict[str, str] = {}  # by agent
-        self._labels = dict(configured)
+        self._labels = dict(self._configured)
         for info in infos:
             self(info)
 

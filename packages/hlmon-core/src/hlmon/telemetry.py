@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from hlmon.plain import plain_json, plain_line, plain_text
 from hlmon.secret import redact
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -88,7 +89,7 @@ class _JsonLines(_Formatter):
             line = msgspec.json.encode(fields, enc_hook=_text)
         except (TypeError, ValueError, RecursionError):  # keys that are no text, text that is no UTF-8, endless nesting
             line = msgspec.json.encode({name: _text(value) for name, value in fields.items()})
-        return redact(line.decode())
+        return redact(plain_json(line.decode()))
 
 
 class _ShortLines(_Formatter):
@@ -96,9 +97,9 @@ class _ShortLines(_Formatter):
         extra = "".join(f"  {name}={_text(value)}" for name, value in _extra_of(record).items())
         clock = self.formatTime(record)[11:19]
         traceback = self.traceback_of(record)
-        text = "".join(each if each.isprintable() else " " for each in f"{self.text_of(record)}{extra}")
+        text = plain_line(f"{self.text_of(record)}{extra}")
         line = f"{clock}Z {record.levelname.lower():8} {text}"
-        return redact(f"{line}\n{traceback}" if traceback else line)
+        return redact(f"{line}\n{plain_text(traceback)}" if traceback else line)
 
 
 def _extra_of(record: logging.LogRecord) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from hlmon.errors import ConfigError, HlmonError, JournalError
+from hlmon.plain import plain_line
 
 COMMANDS: Final = {
     "run": "Watch accounts until stopped.",
@@ -48,7 +49,7 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line; a config with several faults gives a line for each."""
         for line in self.message.splitlines():
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", file=file, err=True)
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(line)}", file=file, err=True)
 
 
 class Program(click.Group):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hlmon.cli.options import config_option, example, start_logging
+from hlmon.cli.output import echo
 from hlmon.config import load_config
 from hlmon.host import check
 from hlmon.plugins import load_catalogue
@@ -25,5 +26,5 @@ def command(*, config_file: Path | None, connect: bool) -> None:
     start_logging()
 
     for line in check(load_config(config_file), load_catalogue(), connect):
-        click.echo(line)
-    click.echo("The config is right.")
+        echo(line)
+    echo("The config is right.")

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from hlmon.cli.options import example, json_option
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.config import load_config
 from hlmon.cost import (
     CREDENTIALS,
@@ -109,7 +109,7 @@ def command(
     show(_table(lines))
     if db_mode == "dynamodb":
         show(_scaling(usage, units, region))
-    click.echo(note + _dated(region, capacity))
+    echo(note + _dated(region, capacity))
 
 
 def _configured(usage: Usage, file: Path) -> tuple[Usage, DbMode]:

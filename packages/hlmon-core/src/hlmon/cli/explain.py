@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import click
 import msgspec
-from rich.markup import escape
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, joined, make_table, print_json, show
 from hlmon.cli.text import short_address, utc
 from hlmon.config import Config
 from hlmon.errors import ConfigError
@@ -47,7 +46,8 @@ def command(*, alert: str | None, config_file: Path | None, journal: Path | None
         print_json({"id": seq, "alert": found, "cause": cause, "rule": rule, "notices": notices})
         return
     for name, text in _facts(seq, found, cause, config, labels):
-        click.echo(f"{name + ':':10} {text}".rstrip())
+        for number, line in enumerate(text.splitlines() or [""]):
+            echo(f"{name + ':' if number == 0 else '':10} {line}".rstrip())
     _show_notices(notices, config, _undecided(seq, notices, config, cursors))
 
 
@@ -58,14 +58,16 @@ def _list(journal: Journal, config: Config, *, as_json: bool) -> None:
         print_json([{"id": seq, "alert": alert, "notices": notices} for seq, alert, notices in rows])
         return
     if not rows:
-        click.echo("No alerts yet.")
+        echo("No alerts yet.")
         return
     labels = labels_in(journal, config)
     table = make_table("Alert", "Time (UTC)", "Severity", "Account", "Title", "Told", right=("Alert",))
     for seq, alert, notices in rows:
-        told = ", ".join(f"{each.notifier} [{_COLOURS[each.state]}]{each.state}[/]" for each in notices)
+        told = joined(
+            coloured("", "", f"{each.notifier} ") + coloured(each.state, _COLOURS[each.state]) for each in notices
+        )
         account = labels.get(alert.account) or short_address(alert.account)
-        table.add_row(str(seq), utc(alert.time_ms), alert.severity, escape(account), escape(alert.title), told)
+        table.add_row(str(seq), utc(alert.time_ms), alert.severity, account, alert.title, told)
     show(table)
 
 
@@ -86,7 +88,7 @@ def _facts(
 ) -> Iterator[tuple[str, str]]:
     yield f"Alert {seq}", alert.title
     if alert.body:
-        yield "", alert.body.replace("\n", f"\n{'':11}")
+        yield "", alert.body
     yield "Time", utc(alert.time_ms)
     yield "Severity", f"{alert.severity}, {alert.state}"
     if alert.account:
@@ -122,11 +124,9 @@ def _show_notices(notices: Iterable[Notice], config: Config, undecided: Iterable
         state = f"{each.state} {each.times_sent} times" if each.times_sent > 1 else each.state
         colour = _COLOURS[each.state]
         until = "until " if each.hold_until_ms and each.state in {"waiting", "muted"} else ""
-        table.add_row(
-            escape(each.notifier), f"[{colour}]{state}[/]", until + utc(when), _route(each, config), escape(each.reason)
-        )
+        table.add_row(each.notifier, coloured(state, colour), until + utc(when), _route(each, config), each.reason)
     for name, why in undecided:
-        table.add_row(escape(name), "", "", "", why)
+        table.add_row(name, "", "", "", why)
     show(table)
 
 
@@ -134,7 +134,7 @@ def _route(notice: Notice, config: Config) -> str:
     """The route as the config has it now; one that was recorded under another config shows only its name."""
     named = {f"route[{position}]": route for position, route in enumerate(config.route)}
     route = named.get(notice.route)
-    return escape(f"{notice.route}: {_pairs(_written(route))}" if route else notice.route)
+    return f"{notice.route}: {_pairs(_written(route))}" if route else notice.route
 
 
 def _written(route: Route) -> dict[str, Any]:

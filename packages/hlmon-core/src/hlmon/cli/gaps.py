@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.text import short_address, span, utc
 from hlmon.events import Gap, Quarantined
 from hlmon.quarantine import open_rows
@@ -39,7 +38,7 @@ def command(*, config_file: Path | None, journal: Path | None, every: bool, as_j
         show(_table(gaps, unread, labels))
     else:
         healed = sum(gap.healed for gap in held)
-        click.echo(f"No gaps. {healed} were read back whole (hlmon gaps --all)." if healed else "No gaps.")
+        echo(f"No gaps. {healed} were read back whole (hlmon gaps --all)." if healed else "No gaps.")
 
 
 def _table(gaps: Sequence[Gap], unread: Sequence[Quarantined], labels: Mapping[str, str]) -> Table:
@@ -53,7 +52,7 @@ def _table(gaps: Sequence[Gap], unread: Sequence[Quarantined], labels: Mapping[s
             utc(gap.start_ms),
             utc(gap.end_ms),
             "" if gap.end_ms is None else span(gap.end_ms - gap.start_ms),
-            f"[{'green' if gap.healed else 'red'}]{state}[/]",
+            coloured(state, "green" if gap.healed else "red"),
             gap.reason,
         )
     for (stream, account), rows in _by_stream(unread).items():
@@ -63,8 +62,8 @@ def _table(gaps: Sequence[Gap], unread: Sequence[Quarantined], labels: Mapping[s
             utc(min(row.time_ms for row in rows)),
             utc(max(row.time_ms for row in rows)),
             "",
-            f"[red]{len(rows)} unread row{'s' * (len(rows) != 1)}[/]",
-            escape(f"not understood; see hlmon quarantine list: {rows[0].reason[:100]}"),
+            coloured(f"{len(rows)} unread row{'s' * (len(rows) != 1)}", "red"),
+            f"not understood; see hlmon quarantine list: {rows[0].reason[:100]}",
         )
     return table
 

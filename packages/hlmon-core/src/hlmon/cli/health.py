@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hlmon.cli.options import example, journal_options, open_journal
+from hlmon.cli.output import echo
 from hlmon.cli.running import judge, read_status
 from hlmon.uptime import present_ms
 
@@ -25,5 +26,5 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
     with opened:
         status = read_status(opened)
     verdict = judge(status, now_ms=present_ms(status))
-    click.echo(verdict.line)
+    echo(verdict.line)
     ctx.exit(0 if verdict.ok else 1)

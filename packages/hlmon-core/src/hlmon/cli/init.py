@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from hlmon.cli.options import example
+from hlmon.cli.output import echo
 from hlmon.errors import ConfigError
 
 TEMPLATE: Final = """\
@@ -86,4 +87,4 @@ def command(*, file: Path) -> None:
         raise ConfigError(f"{file} exists already; it was left as it is") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
-    click.echo(f"Wrote {file}. Put your addresses in, then: hlmon check -c {file} && hlmon run -c {file}")
+    echo(f"Wrote {file}. Put your addresses in, then: hlmon check -c {file} && hlmon run -c {file}")

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from hlmon.cli.options import config_option, example, start_logging
+from hlmon.cli.output import echo
 from hlmon.config import Config, load_config
 from hlmon.contract import NotifierFactory
 from hlmon.errors import ConfigError, Permanent, Transient
@@ -47,12 +48,12 @@ def test(ctx: click.Context, *, names: tuple[str, ...], severity: Severity, conf
     notifiers = _named(enable(config, load_catalogue()).notifiers, names)
     failed = 0
     for notifier in notifiers:
-        click.echo(f"{notifier.name} ({notifier.factory.name}):")
+        echo(f"{notifier.name} ({notifier.factory.name}):")
         began = time.monotonic()
         with _in_detail(notifier):
             problem = _send(notifier, config, severity)
         failed += bool(problem)
-        click.echo(f"  {redact(problem)}" if problem else f"  accepted after {time.monotonic() - began:.2f} s")
+        echo(f"  {redact(problem)}" if problem else f"  accepted after {time.monotonic() - began:.2f} s")
     ctx.exit(1 if failed else 0)
 
 

@@ -7,12 +7,12 @@ from itertools import zip_longest
 from typing import Final
 
 import click
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hlmon import hookspecs
 from hlmon.cli.options import example, json_option
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, make_table, print_json, show
 from hlmon.plugins import PluginInfo, load_catalogue, trouble
 
 _HOOKS: Final = [name for name in vars(hookspecs) if name.startswith("hlmon_")]
@@ -48,10 +48,10 @@ def listing(plugins: Sequence[PluginInfo]) -> Table:
     return table
 
 
-def _provided(plugin: PluginInfo) -> Iterator[tuple[str, str]]:
+def _provided(plugin: PluginInfo) -> Iterator[tuple[str, str | Text]]:
     """A line for each hook with the names that a config may use, and one for what is wrong."""
     for hook in (hook for hook in _HOOKS if hook in plugin.hooks):
         names = plugin.provides.get(hook.removeprefix("hlmon_").removesuffix("s"), ())
-        yield hook, escape(", ".join(names)) or "nothing"
+        yield hook, ", ".join(names) or "nothing"
     if plugin.broken:
-        yield "", f"[red]{escape(trouble(plugin.broken))}[/]"
+        yield "", coloured(trouble(plugin.broken), "red")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.markup import escape
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.cli.replay import derivers_of
 from hlmon.cli.text import short_address, utc
 from hlmon.config import Config
@@ -58,16 +57,16 @@ def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_jso
         print_json(kept)
         return
     if not kept:
-        click.echo("Nothing is in quarantine." if not states else "Everything in quarantine is dealt with (--all).")
+        echo("Nothing is in quarantine." if not states else "Everything in quarantine is dealt with (--all).")
         return
     table = make_table("Thing", "Time (UTC)", "What", "Stream", "Account", "State", "Why")
     for one in kept:
         account = labels.get(one.account) or short_address(one.account)
         what, state = one.unit if is_row(one) else f"{one.unit}*", states[one.digest]
-        table.add_row(_id(one), utc(one.time_ms), what, escape(one.stream), account, state, escape(one.reason[:100]))
+        table.add_row(_id(one), utc(one.time_ms), what, one.stream, account, state, one.reason[:100])
     show(table)
     if any(not is_row(one) for one in kept):
-        click.echo("* No row of an account's past: the next state, or the next answer, takes its place.")
+        echo("* No row of an account's past: the next state, or the next answer, takes its place.")
 
 
 @command.command("show", epilog=example("hlmon quarantine show 3f2a9c01"))
@@ -96,7 +95,7 @@ def retry(*, things: tuple[str, ...], config_file: Path | None, journal: Path | 
         _decide(config.journal, readable, "retry")
         _store(config, readable, now_ms)
     left = len(chosen) - len(readable)
-    click.echo(f"{left} can still not be read; they stay as they are." if left else "Nothing is left to read again.")
+    echo(f"{left} can still not be read; they stay as they are." if left else "Nothing is left to read again.")
 
 
 @command.command("dismiss", epilog=example("hlmon quarantine dismiss 3f2a9c01"))
@@ -108,7 +107,7 @@ def dismiss(*, things: tuple[str, ...], config_file: Path | None, journal: Path 
     with opened:
         chosen = _chosen(from_exchange(opened), things)
     _decide(config.journal, chosen, "dismiss")
-    click.echo(f"Dismissed {', '.join(map(_id, chosen))}.")
+    echo(f"Dismissed {', '.join(map(_id, chosen))}.")
 
 
 def _store(config: Config, kept: Sequence[Quarantined], now_ms: int) -> None:
@@ -117,13 +116,13 @@ def _store(config: Config, kept: Sequence[Quarantined], now_ms: int) -> None:
         try:
             journal = stack.enter_context(Journal.open(config.journal))
         except JournalError:
-            click.echo(f"{len(kept)} can be read now; the running monitor stores them within seconds.")
+            echo(f"{len(kept)} can be read now; the running monitor stores them within seconds.")
             return
         ingest = Ingest(journal, derivers_of(config, stack))
         ingest.rebuild()
         news = sum(ingest(read_again(one, now_ms=now_ms)) for one in kept)
         ingest.flush(final=True)
-    click.echo(f"{len(kept)} can be read now; {news} events are new in the journal.")
+    echo(f"{len(kept)} can be read now; {news} events are new in the journal.")
 
 
 def _decide(journal: Path, kept: Sequence[Quarantined], decision: Decision) -> None:

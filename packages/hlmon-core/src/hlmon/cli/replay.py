@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hlmon.cli.options import config_option, example
-from hlmon.cli.output import make_table, show
+from hlmon.cli.output import echo, make_table, show
 from hlmon.config import Config, load_config
 from hlmon.contract import Deriver, DeriverFactory, Settings
 from hlmon.ingest import Ingest
@@ -94,4 +94,4 @@ def _print(tally: Tally, new: int) -> None:
     for name, number in rows:
         table.add_row(name, f"{number:,}")
     show(table)
-    click.echo(f"{new:,} events are new in the journal." if new else "The journal had all of it already.")
+    echo(f"{new:,} events are new in the journal." if new else "The journal had all of it already.")

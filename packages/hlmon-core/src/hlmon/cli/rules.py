@@ -22,7 +22,7 @@ from hlmon.cli.options import (
     labels_in,
     open_journal,
 )
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.cli.text import short_address, utc
 from hlmon.config import Config, load_config
 from hlmon.errors import ConfigError
@@ -125,9 +125,9 @@ def over_journal(
     counts = Counter(alert.rule for alert in alerts)
     for each in tried:
         if each.is_replayable:
-            click.echo(f"{each.name}: {counts[each.name]} alerts")
+            echo(f"{each.name}: {counts[each.name]} alerts")
     for name in left_out:
-        click.echo(f"{name}: left out, the journal does not keep what it lives on")
+        echo(f"{name}: left out, the journal does not keep what it lives on")
 
 
 def time_of(text: str, now_ms: int) -> int:
@@ -190,12 +190,12 @@ def _print_outcome(tried: Tried, alerts: Sequence[Alert], events: Sequence[Event
     outcome = f"{len(alerts)} alerts" if len(alerts) > 1 else "alert" if alerts else "nothing"
     if is_foreign and not alerts:
         outcome = "not about such an event"
-    click.echo(f"{tried.name} ({tried.type}): {outcome}")
+    echo(f"{tried.name} ({tried.type}): {outcome}")
     for alert in alerts:
-        click.echo(f"  {alert.severity}, {alert.state}: {alert.title}")
+        echo(f"  {alert.severity}, {alert.state}: {alert.title}")
         lines = [*alert.body.splitlines(), *(f"{name}: {text}" for name, text in alert.details.items())]
         for line in lines:
-            click.echo(f"    {line}")
+            echo(f"    {line}")
 
 
 def _print_alerts(alerts: Sequence[Alert], labels: Mapping[str, str]) -> None:

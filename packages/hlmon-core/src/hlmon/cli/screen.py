@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.text import Text
 
 from hlmon.cli.board import Board
+from hlmon.cli.output import escaped
 from hlmon.cli.running import Verdict
 from hlmon.cli.sections import (
     CAUTION,
@@ -68,10 +68,10 @@ def _header(status: Status | None, verdict: Verdict, view: View) -> list[Rendera
     if status and verdict.running:
         text += f" · up {span(view.now_ms - status.started_ms)}"
         text += f" · {connection.reconnects} reconnects" if connection.reconnects else ""
-    lines: list[RenderableType] = [_line(f"[bold]{escape(view.title)}[/]  [{dot}]●[/] {escape(text)}", view)]
+    lines: list[RenderableType] = [_line(f"[bold]{escaped(view.title)}[/]  [{dot}]●[/] {escaped(text)}", view)]
     problems = verdict.reasons(status, now_ms=view.now_ms) if verdict.running else []
     limit = 2 if len(problems) > 3 else 3
-    lines += [_line(f"[{CAUTION}]! {escape(problem)}[/]", view) for problem in problems[:limit]]
+    lines += [_line(f"[{CAUTION}]! {escaped(problem)}[/]", view) for problem in problems[:limit]]
     if len(problems) > limit:
         lines.append(_line(f"[{CAUTION}]! and {len(problems) - limit} more: hlmon status[/]", view))
     return lines
@@ -87,7 +87,7 @@ def _footer(status: Status | None, board: Board, view: View) -> list[RenderableT
         state = (
             f"failing for {short_span(view.now_ms - follower.failing_since_ms)}" if follower.failing_since_ms else state
         )
-        parts.append(f"{escape(follower.name)} [{colour}]{state}[/]")
+        parts.append(f"{escaped(follower.name)} [{colour}]{state}[/]")
     return [
         _line(" · ".join(parts), view),
         _line(f"{LEGEND}  amounts in USDC  [bold]q[/] quits", view),

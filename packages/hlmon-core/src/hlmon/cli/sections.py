@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Final
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from hlmon.cli.board import Board
+from hlmon.cli.output import escaped
 from hlmon.cli.text import UNKNOWN, ago, money, number, price, short_span
 from hlmon.events import AccountSnapshot, Fill, Position, PositionClosed
 from hlmon.status import AccountStatus, Status
@@ -50,7 +50,7 @@ class View:
         """An account's label, else the ends of its address."""
         text = self.labels.get(account) or (f"{account[:4]}…{account[-4:]}" if len(account) > 12 else account)
         limit = 20 if self.wide else 10
-        return escape(text if len(text) <= limit else f"{text[: limit - 1]}…")
+        return escaped(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def positions_section(board: Board, view: View) -> Section:
         for position in held[:shown]:
             table.add_row(
                 view.name(position.account),
-                escape(position.coin),
+                escaped(position.coin),
                 _side(position),
                 number(position.size),
                 price(position.entry_price),
@@ -175,7 +175,7 @@ def fills_section(board: Board, view: View) -> Section:
             table.add_row(
                 view.when(fill.time_ms),
                 view.name(fill.account),
-                escape(fill.coin),
+                escaped(fill.coin),
                 f"[{GAIN}]bought[/]" if bought else f"[{LOSS}]sold[/]",
                 number(fill.size),
                 f"at {price(fill.price)}",
@@ -212,7 +212,7 @@ def closes_section(board: Board, view: View) -> Section:
             table.add_row(
                 view.when(close.time_ms),
                 view.name(close.account),
-                escape(close.coin),
+                escaped(close.coin),
                 f"[{GAIN if close.side == 'long' else LOSS}]{close.side}[/]",
                 *((number(close.size),) if view.wide else ()),
                 f"{price(close.entry_price)} → {price(close.exit_price)}",

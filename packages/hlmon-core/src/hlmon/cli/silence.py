@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.markup import escape
 
 from hlmon.cli.options import example, journal_options, json_option
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.cli.text import span, utc
 from hlmon.config import Config, load_config
 from hlmon.delivery.silences import read_silences, silences_path, write_silences
@@ -79,7 +78,7 @@ def add(
     _check(silence, config)
     path = silences_path(config.journal)
     write_silences(path, [*_current(path, now_ms), silence])
-    click.echo(f"Silence {silence.id} until {utc(silence.until_ms)} UTC: {_what(silence)}.")
+    echo(f"Silence {silence.id} until {utc(silence.until_ms)} UTC: {_what(silence)}.")
 
 
 @command.command("list")
@@ -93,11 +92,11 @@ def list_(*, config_file: Path | None, journal: Path | None, as_json: bool) -> N
         print_json(silences)
         return
     if not silences:
-        click.echo("No silences.")
+        echo("No silences.")
         return
     table = make_table("Silence", "Until (UTC)", "Left", "What", "Why")
     for each in silences:
-        table.add_row(each.id, utc(each.until_ms), span(each.until_ms - now_ms), escape(_what(each)), escape(each.why))
+        table.add_row(each.id, utc(each.until_ms), span(each.until_ms - now_ms), _what(each), each.why)
     show(table)
 
 
@@ -113,7 +112,7 @@ def remove(*, ids: tuple[str, ...], config_file: Path | None, journal: Path | No
         if name not in known:
             raise ConfigError(f"unknown silence {name!r}{nearest(name, known)}")
     write_silences(path, [each for each in silences if each.id not in ids])
-    click.echo(f"Removed {', '.join(ids)}.")
+    echo(f"Removed {', '.join(ids)}.")
 
 
 def _current(path: Path, now_ms: int) -> list[Silence]:

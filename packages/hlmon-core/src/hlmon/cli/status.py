@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.running import judge, read_status
 from hlmon.cli.text import ago, span
 from hlmon.journal import Journal
@@ -42,13 +41,13 @@ def command(ctx: click.Context, *, config_file: Path | None, journal: Path | Non
         print_json(judged | {"well": not reasons, "reasons": reasons, "unknown_ledger": unknown, "status": status})
     else:
         state = "Running" if verdict.running else "Not running"
-        click.echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
+        echo(f"{state}: {verdict.why}" if not verdict.ok else f"{state}.")
         if verdict.running:
-            click.echo("All is well." if not reasons else "Not well:")
+            echo("All is well." if not reasons else "Not well:")
         if status is not None:
             _print(status, reasons if verdict.running else (), now_ms)
         for kind, count in unknown.items():
-            click.echo(
+            echo(
                 f"Ledger: {count:,} of type {kind}, whose effect on the account this hlmon does not know: "
                 "they are kept without an amount, and figures leave them out"
             )
@@ -63,10 +62,10 @@ def unknown_entries(journal: Journal) -> dict[str, int]:
 
 def _print(status: Status, problems: Sequence[str], now_ms: int) -> None:
     for problem in problems:
-        click.echo(f"Problem: {problem}")
-    click.echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
+        echo(f"Problem: {problem}")
+    echo(f"Version {status.version}, process {status.pid}, up {span(now_ms - status.started_ms)}, {status.url}")
     for source in status.sources:
-        click.echo(_connection(source, now_ms))
+        echo(_connection(source, now_ms))
     if any(source.accounts for source in status.sources):
         show(_accounts(status, now_ms))
     if status.followers:
@@ -98,10 +97,17 @@ def _accounts(status: Status, now_ms: int) -> Table:
     table = make_table("Account", "Label", "Role", "Mode", "State", "Heard")
     for account in (account for source in status.sources for account in source.accounts):
         colour = {"watched": "green", "pending": "yellow"}.get(account.status, "red")
-        state = f"[{colour}]{account.status}[/]{', reading back' if account.resuming else ''}"
-        reason = f": {escape(account.reason)}" if account.reason else ""
+        state = ", reading back" if account.resuming else ""
+        reason = f": {account.reason}" if account.reason else ""
         heard = ago(account.last_seen_ms, now_ms)
-        table.add_row(account.address, escape(account.label), account.role, account.mode, state + reason, heard)
+        table.add_row(
+            account.address,
+            account.label,
+            account.role,
+            account.mode,
+            coloured(account.status, colour, state + reason),
+            heard,
+        )
     return table
 
 
@@ -110,18 +116,16 @@ def _followers(status: Status, now_ms: int) -> Table:
     for follower in status.followers:
         failing = follower.failing_since_ms
         state = (
-            "[green]well[/]"
+            coloured("well", "green")
             if failing is None
-            else f"[red]failing for {span(now_ms - failing)}[/]: {escape(follower.error)}"
+            else coloured(f"failing for {span(now_ms - failing)}", "red", f": {follower.error}")
         )
-        table.add_row(
-            escape(follower.name), follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state
-        )
+        table.add_row(follower.name, follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state)
     return table
 
 
 def _counters(counters: dict[str, int]) -> Table:
     table = make_table("Counted since the start", "Number", right=("Number",))
     for name, number in sorted(counters.items()):
-        table.add_row(escape(name), f"{number:,}")
+        table.add_row(name, f"{number:,}")
     return table

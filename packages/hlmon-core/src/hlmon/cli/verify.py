@@ -13,7 +13,7 @@ import msgspec
 from rich.table import Table
 
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
-from hlmon.cli.output import make_table, print_json, show
+from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.text import number, short_address, utc
 from hlmon.events import Gap, Position
 from hlmon.journal import Journal
@@ -22,12 +22,12 @@ from hlmon.status import Status
 from hlmon.verify import Break, Chain, Findings, Walk
 
 _AGREEMENTS = {
-    "equal": "[green]equal[/]",
-    "differs": "[red]differs[/]",
-    "state older": "state is older than the last fill",
-    "settling": "state is fresh, fills may be on their way",
-    "no state": "no account state seen",
-    "no fills": "no fills known",
+    "equal": ("equal", "green"),
+    "differs": ("differs", "red"),
+    "state older": ("state is older than the last fill", ""),
+    "settling": ("state is fresh, fills may be on their way", ""),
+    "no state": ("no account state seen", ""),
+    "no fills": ("no fills known", ""),
 }
 
 
@@ -89,9 +89,9 @@ def _print(findings: Findings, labels: Mapping[str, str]) -> None:
         show(_break_table(breaks, labels))
     accounts = len({chain.account for chain in chains})
     fills = sum(chain.fills for chain in chains)
-    click.echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")
+    echo(f"Perp fills: {fills:,}. Accounts: {accounts}. Chains (account and coin): {len(chains)}.")
     for line in _conclusion(findings):
-        click.echo(line)
+        echo(line)
 
 
 def _conclusion(findings: Findings) -> Iterator[str]:
@@ -134,10 +134,10 @@ def _table(chains: Sequence[Chain], labels: Mapping[str, str]) -> Table:
             f"{chain.fills:,}",
             utc(chain.first_ms),
             utc(chain.last_ms),
-            f"[red]{chain.breaks_found:,}[/]" if chain.breaks_found else "0",
+            coloured(f"{chain.breaks_found:,}", "red") if chain.breaks_found else "0",
             number(chain.end),
             number(chain.state_size),
-            _AGREEMENTS[chain.agreement] + (" (in a known gap)" if chain.covered else ""),
+            coloured(*_AGREEMENTS[chain.agreement], " (in a known gap)" if chain.covered else ""),
         )
     return table
 
@@ -154,6 +154,6 @@ def _break_table(breaks: Sequence[Break], labels: Mapping[str, str]) -> Table:
             utc(one.before_ms),
             number(one.expected),
             number(one.found),
-            "known" if one.covered else "[red]none: fills are missing[/]",
+            "known" if one.covered else coloured("none: fills are missing", "red"),
         )
     return table

@@ -18,6 +18,7 @@ from rich.live import Live
 
 from hlmon.cli.board import BoardReader
 from hlmon.cli.options import example, journal_options
+from hlmon.cli.output import Plain
 from hlmon.cli.running import judge, read_status
 from hlmon.cli.screen import render
 from hlmon.cli.sections import View
@@ -77,7 +78,7 @@ def _draw(
     view = View(
         now_ms=now_ms, skew_ms=next(iter(skews_ms), 0), width=width, height=height, title=title, labels=labels | said
     )
-    return render(status, judge(status, now_ms=now_ms), reader.update(), view)
+    return Plain(render(status, judge(status, now_ms=now_ms), reader.update(), view))
 
 
 def _live(console: Console, draw: Callable[[], RenderableType], until: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from hlmon.delivery.policy import settle
 from hlmon.errors import JournalError
 from hlmon.events import Alert
 from hlmon.journal import Entry
+from hlmon.plain import plain_alert
 from hlmon.routing import SEVERITIES, Group, NotifierPolicy, Pace, Waiting, condition_of, merged, plan
 
 _NOT_STORED: Final = 0  # the place of an alert that the dispatcher itself makes
@@ -47,7 +48,7 @@ class Dispatcher(Courier):
 
         `more` are further arguments of Courier, `quarantine` at least.
         """
-        super().__init__(outbox.name, send, part="notifier", **more)
+        super().__init__(outbox.name, partial(_send_plain, send), part="notifier", **more)
         self._outbox = outbox
         self._max_batch = max_batch
         self._pace = Pace((policy or NotifierPolicy()).messages_per_minute)
@@ -144,6 +145,11 @@ class Dispatcher(Courier):
 
     def _lag(self) -> int:
         return self._outbox.unread() + self._due
+
+
+def _send_plain(send: Callable[[Sequence[Any]], None], alerts: Sequence[Alert]) -> None:
+    """Texts from outside become plain here, once for every notifier; the journal has them as they came."""
+    send([plain_alert(alert) for alert in alerts])
 
 
 def _entry(waiting: Waiting) -> Entry:

@@ -133,7 +133,8 @@ class Questions:
     async def _introduce(self, account: Account) -> None:
         account.modes.asked(self._clock.now())
         try:
-            if self._clock.wall_ms() - account.role_known_ms > DAY_MS:
+            # A role that is known from the future is as old as it is ahead: this machine's clock was set meanwhile.
+            if abs(self._clock.wall_ms() - account.role_known_ms) > DAY_MS:
                 answer = await self._info.ask(requests.info("userRole", user=account.address), decode_role)
                 account.role, account.master = answer.role, answer.master
                 account.role_known_ms = self._clock.wall_ms() if account.role != "missing" else 0

@@ -61,18 +61,21 @@ class Admission:
 
     def _is_new(self, fact: Fact) -> bool:
         time_ms = fact.time_ms
-        if not 0 <= time_ms < LATEST_TIME_MS:
-            raise ValueError(f"{time_ms} is no time")
         moment = self._moments.get((fact.kind, fact.account))
         if moment is None:
+            check_time(time_ms)
             if time_ms > self._stored_to_ms:
                 self._moments[(fact.kind, fact.account)] = _Moment(fact)
             elif self._is_known(fact):
                 return False
-        elif time_ms > moment.time_ms:
+        elif time_ms > moment.time_ms:  # the way of most: one comparison more, not two
+            if time_ms >= LATEST_TIME_MS:
+                check_time(time_ms)
             moment.time_ms, moment.first, moment.keys = time_ms, fact, None
-        elif moment.has(fact) if time_ms == moment.time_ms else self._is_known(fact):
-            return False
+        else:
+            check_time(time_ms)
+            if moment.has(fact) if time_ms == moment.time_ms else self._is_known(fact):
+                return False
         self._facts += 1
         self.pending[self._facts] = fact
         return True
@@ -99,8 +102,7 @@ class Admission:
 
         Raises ValueError if its time is none: nothing could ever replace it.
         """
-        if not 0 <= state.time_ms < LATEST_TIME_MS:
-            raise ValueError(f"{state.time_ms} is no time")
+        check_time(state.time_ms)
         name, version = state.name, state.version
         known = self._pending_states.get(name)
         if known is None:
@@ -140,6 +142,12 @@ class Admission:
             self._recent_facts.put(name, 0)
             return True
         return False
+
+
+def check_time(time_ms: int) -> None:
+    """Raise ValueError for a number that is no time of an event: nothing could ever come after it."""
+    if not 0 <= time_ms < LATEST_TIME_MS:
+        raise ValueError(f"{time_ms} is no time")
 
 
 class _Moment:

@@ -24,7 +24,7 @@ from hlmon.events import STORED, Event, Fact, Name
 from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
-from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, version_in, without_old_states
+from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
 from hlmon.linking import FillRow
 
 NEWEST_STEP_MS: Final = 60_000
@@ -154,7 +154,7 @@ class Journal:
         events, superseded = without_old_states(connection, events)
         # All at once: half the time of encoding one by one. A line of JSON holds no line break.
         lines = _ENCODER.encode_lines(events)
-        if b'NaN"' in lines or b'Infinity"' in lines:
+        if has_text(lines, b'NaN"') or has_text(lines, b'Infinity"'):
             check_finite(events)
         rows = [
             (seq, event.kind, event.account, event.key, event.time_ms, body)

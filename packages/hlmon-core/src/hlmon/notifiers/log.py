@@ -10,6 +10,7 @@ from typing import Final
 
 from hlmon.contract import NoConfig, NotifierFactory, Settings
 from hlmon.events import Alert, Severity
+from hlmon.plain import plain_line
 
 LEVELS: Final[Mapping[Severity, int]] = MappingProxyType(
     {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
@@ -25,7 +26,7 @@ class LogNotifier:
         """One line each, at the level of its severity."""
         for alert in alerts:
             figures = ", ".join(f"{name}: {text}" for name, text in alert.details.items())
-            text = _one_line(": ".join(filter(None, (alert.title, alert.body, figures))))
+            text = plain_line(": ".join(filter(None, (alert.title, alert.body, figures))))
             _logger.log(LEVELS[alert.severity], "%s", text, extra=_fields(alert))
 
 
@@ -38,11 +39,6 @@ def _fields(alert: Alert) -> dict[str, object]:
         "alert_time_ms": alert.time_ms,
         "alert_labels": alert.labels,
     }
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks and control characters, so that no text of others can look like a line of the log."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 @contextmanager

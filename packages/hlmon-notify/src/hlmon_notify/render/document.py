@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hlmon import Alert
+from hlmon import Alert, plain_alert, plain_line
 from hlmon_notify.render.message import Look, Message, account_url, transaction_url
 
 VERSION: Final = 1
@@ -28,7 +28,7 @@ def document_of(message: Message, alerts: Sequence[Alert], look: Look) -> dict[s
         "id": identity_of(alerts),
         "headline": message.headline,
         "tone": message.tone,
-        "alerts": [_alert(alert, look) for alert in alerts],
+        "alerts": [_alert(plain_alert(alert), look) for alert in alerts],
     }
 
 
@@ -39,7 +39,7 @@ def _alert(alert: Alert, look: Look) -> dict[str, Any]:
         "rule": alert.rule,
         "subject": alert.subject,
         "account": alert.account,
-        "account_label": look.labels.get(alert.account, ""),
+        "account_label": plain_line(look.labels.get(alert.account, "")),
         "time_ms": alert.time_ms,
         "time": datetime.fromtimestamp(alert.time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "severity": alert.severity,

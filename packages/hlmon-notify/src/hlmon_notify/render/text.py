@@ -7,13 +7,15 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from hlmon import plain_line
+
 ELLIPSIS: Final = "…"
 _BREAKS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def one_line(text: str) -> str:
     """Without line breaks, control characters and signs that turn the direction of writing."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join(plain_line(text).split())
 
 
 def lines_of(text: str) -> list[str]:

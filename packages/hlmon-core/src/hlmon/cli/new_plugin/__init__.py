@@ -8,6 +8,7 @@ import click
 
 from hlmon.cli.new_plugin.project import PARTS, project_files, project_name, write_project
 from hlmon.cli.options import example
+from hlmon.cli.output import echo
 from hlmon.errors import ConfigError
 from hlmon.plugins import load_catalogue
 
@@ -31,5 +32,5 @@ def command(*, name: str, parts: tuple[str, ...]) -> None:
         raise ConfigError(f"{project.name!r} is taken: {owner} has something of this name")
     folder = Path(project.distribution)
     write_project(folder, project_files(project, chosen))
-    click.echo(f"Wrote {folder}: {', '.join(chosen)}. Its README says how to go on:")
-    click.echo(f"  cd {folder} && python -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest")
+    echo(f"Wrote {folder}: {', '.join(chosen)}. Its README says how to go on:")
+    echo(f"  cd {folder} && python -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest")
