@@ -128,6 +128,24 @@ def test_prices_and_trading_put_no_mode_in_doubt(cash, steps, mode):
     assert told.signs == 0
 
 
+def test_a_value_that_rises_while_a_loss_is_realised_is_no_sign():
+    told = Told("classic")
+    told.perp(10_000, open_pnl=0, margin=1)
+    told.perp(9_000, open_pnl=2_000, margin=1)
+    assert told.signs == 0
+
+
+@given(cash=amounts, percents=st.lists(st.integers(1, 99), min_size=1, max_size=10))
+def test_tokens_that_are_bought_and_sold_are_no_sign(cash, percents):
+    told = Told("classic")
+    told.perp(cash)
+    told.spot(cash)
+    for percent in percents:
+        told.spot(cash * (100 - percent) / 100, HYPE=cash * percent / 4_000)
+        told.spot(cash, HYPE=0)
+    assert told.signs == 0
+
+
 @given(cash=amounts, margins=st.lists(st.integers(0, 90), min_size=2, max_size=20))
 def test_orders_of_an_account_with_shared_collateral_put_its_mode_in_no_doubt(cash, margins):
     told = Told("unified")

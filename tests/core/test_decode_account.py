@@ -189,3 +189,36 @@ def test_a_position_of_size_0_is_none():
     sent = STATE | {"assetPositions": [{"position": POSITION | {"szi": "0.0"}}]}
     seen = frame("clearinghouseState", dex="", clearinghouseState=sent)
     assert (seen.events[0].dexes[0].positions, seen.events[0].dexes[0].complete) == ((), True)
+
+
+def test_portfolio_margin_is_told_with_what_it_holds_net_of_what_could_be_borrowed():
+    row = {"coin": "USDC", "token": 0, "total": "10", "hold": "6", "spotHold": "2", "ltv": "0.0", "supplied": "4"}
+    (state,) = frame("spotState", spotState={"balances": [row], "portfolioMarginEnabled": True}).events
+    assert state.portfolio_margin
+    assert [(held.hold, held.spot_hold) for held in state.balances] == [(6, 2)]
+
+
+def test_escrows_are_told_apart_from_balances_and_held_whole():
+    (state,) = frame("spotState", spotState={"balances": [], "evmEscrows": [ESCROW]}).events
+    assert state.escrows == (Balance(coin="HYPE", total=Decimal(3), hold=Decimal(3)),)
+    assert state.complete
+
+
+ESCROW = {"coin": "HYPE", "token": 150, "total": "3"}
+
+
+@pytest.mark.parametrize("odd", [{"coin": "HYPE"}, ESCROW | {"total": "NaN"}, None])
+def test_an_escrow_that_cannot_be_read_costs_itself_and_is_kept(odd):
+    seen = frame("spotState", spotState={"balances": [{"coin": "USDC", "total": "7"}], "evmEscrows": [ESCROW, odd]})
+    (state,) = seen.events
+    assert [held.total for held in (*state.balances, *state.escrows)] == [7, 3]
+    assert not state.complete
+    assert [row.unit for row in seen.unread] == ["row"]
+
+
+@pytest.mark.parametrize("odd", [{"HYPE": 3}, 7, "x"])
+def test_what_is_no_list_of_escrows_costs_no_balance(odd):
+    sent = {"balances": [{"coin": "USDC", "total": "7"}], "evmEscrows": odd, "portfolioMarginEnabled": odd}
+    (state,) = frame("spotState", spotState=sent).events
+    assert [held.total for held in state.balances] == [7]
+    assert (state.escrows, state.portfolio_margin) == ((), False)

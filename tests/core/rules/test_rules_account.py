@@ -123,6 +123,14 @@ def test_pnl_counts_the_coins_that_were_asked_for_and_fees_at_their_value(watch)
     assert alert.subject == "profit"
 
 
+def test_a_fee_in_another_token_than_the_traded_one_counts_at_that_tokens_price(watch):
+    fee = {"fee": D("0.5"), "fee_token": "HYPE", "price": D(100_000), "coin": "BTC"}
+    rule = watch("pnl", "below = -20")
+    (alert,) = rule(make_prices(time_ms=at(0), prices={"HYPE": D(40)}), make_fill(time_ms=at(1), **fee), snapshot(2))
+    assert alert.details["pnl"] == "-20.00 USDC"
+    assert watch("pnl", "below = -20")(make_fill(time_ms=at(1), **fee), snapshot(2)) == []
+
+
 def test_loss_and_profit_of_one_rule_are_two_conditions(watch):
     rule = watch("pnl", "below = -100\nabove = 100")
     alerts = []

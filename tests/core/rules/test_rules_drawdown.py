@@ -33,7 +33,8 @@ def staking(seconds, amount, *, deposit=True):
 
 def lending(seconds, operation, amount, interest=0, token="USDC"):
     details = {"type": "borrowLend", "operation": operation, "amount": str(amount), "interestAmount": str(interest)}
-    return entry(seconds, type="borrowLend", token=token, amount=D(interest), details=details)
+    owned = -amount if operation == "liquidate" else interest
+    return entry(seconds, type="borrowLend", token=token, amount=D(owned), details=details)
 
 
 def told(watch, *events, toml=NOW):
@@ -84,6 +85,7 @@ def test_supplying_to_the_pool_and_then_losing_a_fifth_is_a_drawdown(watch):
 
 
 def test_interest_is_a_gain_and_a_forced_sale_a_loss(watch):
+    assert told(watch, *worth(0, 10_000), lending(30, "withdraw", 5_000, 2_000), *worth(60, 10_000)) == []
     gained = [*worth(0, 10_000), lending(30, "withdraw", 5_000, 1_000), *worth(60, 11_000), *worth(120, 9_900)]
     assert told(watch, *gained) == ["10.0 %"]
     sold = lending(30, "liquidate", 100, token="HYPE")
@@ -132,6 +134,11 @@ def test_a_withdrawal_that_is_known_before_the_value_shows_it_makes_no_high(watc
     out = entry(122, type="withdraw", amount=D(-5_000))
     events = [*worth(0, 10_000), *worth(60, 10_000), out, *worth(120, 10_000), *worth(180, 5_000), *worth(240, 5_000)]
     assert told(watch, *events) == []
+
+
+def test_a_deposit_that_is_known_before_the_value_shows_it_is_no_fall(watch):
+    come = entry(122, amount=D(5_000))
+    assert told(watch, *worth(0, 10_000), *worth(60, 10_000), come, *worth(120, 10_000), *worth(180, 15_000)) == []
 
 
 def test_history_that_is_read_back_changes_nothing(watch):

@@ -26,6 +26,7 @@ from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
+from hlmon.journal.exchange import exchange_at
 from hlmon.labels import Labels
 from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
@@ -45,8 +46,16 @@ EXCHANGE = "hyperliquid"
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, catalogue: Catalogue, *, on_frame: Callable[[str | bytes], None] | None = None) -> None:
+def run(
+    config: Config,
+    catalogue: Catalogue,
+    *,
+    on_frame: Callable[[str | bytes], None] | None = None,
+    same_exchange: bool = False,
+) -> None:
     """Watch until SIGTERM or SIGINT, then drain and return. `on_frame` sees every raw frame of the exchange.
+
+    `same_exchange` says that the journal's exchange has a new URL.
 
     Raises ConfigError or JournalError if something cannot be opened, before any socket exists; JournalError also when
     the journal fails later.
@@ -54,7 +63,9 @@ def run(config: Config, catalogue: Catalogue, *, on_frame: Callable[[str | bytes
     with ExitStack() as stack:
         parts = _with_exchange(config, enable(config, catalogue), catalogue)
         watchdog = stack.enter_context(watching(config.watchdog))
-        monitor = _open(config, parts, watchdog, stack)
+        journal = stack.enter_context(Journal.open(config.journal))
+        journal.belong_to(exchange_at(config.hyperliquid.url), moved=same_exchange)
+        monitor = _open(config, parts, watchdog, journal, stack)
         if on_frame is not None:
             for source in monitor.sources.values():
                 if hasattr(source, "on_frame"):
@@ -62,14 +73,14 @@ def run(config: Config, catalogue: Catalogue, *, on_frame: Callable[[str | bytes
         asyncio.run(monitor.run())
 
 
-def record(config: Config, catalogue: Catalogue, file: Path) -> None:
+def record(config: Config, catalogue: Catalogue, file: Path, *, same_exchange: bool = False) -> None:
     """Run, and write every raw frame to `file`, one a line; text frames only, since the exchange sends no others."""
     with file.open("xb") as output:
 
         def write(frame: str | bytes) -> None:
             output.write((frame.encode() if isinstance(frame, str) else frame).replace(b"\n", b" ") + b"\n")
 
-        run(config, catalogue, on_frame=write)
+        run(config, catalogue, on_frame=write, same_exchange=same_exchange)
 
 
 def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
@@ -103,14 +114,13 @@ def _with_exchange(config: Config, parts: EnabledParts, catalogue: Catalogue) ->
     return replace(parts, sources=(feed, *parts.sources))
 
 
-def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, stack: ExitStack) -> Monitor:
+def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, journal: Journal, stack: ExitStack) -> Monitor:
     """Open everything in the order in which data flows backwards, so that what is downstream is ready first."""
 
     def open_part(part: EnabledPart[Any]) -> Any:
         return stack.enter_context(part.open(settings_for(part.name, config, labels)))
 
     labels = Labels(config.labels)
-    journal = stack.enter_context(Journal.open(config.journal))
     gaps, clock = OpenGaps(), ExchangeTime()
     derivers = _own_derivers(labels, gaps)
     for rule in parts.derivers:
@@ -237,6 +247,7 @@ class Monitor:
             self._ingest.flush(final=True)
         for follower in self._followers:
             follower.drain()
+        self._journal.end_waits()
         for follower in self._followers:
             if not follower.stop(deadline - time.monotonic()):
                 _log.warning("%s gets the rest after the next start", follower.name)

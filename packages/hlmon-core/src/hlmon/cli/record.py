@@ -25,6 +25,7 @@ def command(
     journal: Path | None,
     url: str | None,
     testnet: bool,
+    same_exchange: bool,
 ) -> None:
     """Run as `hlmon run` does, and write every frame of the WebSocket to FILE, one a line exactly as received.
 
@@ -36,4 +37,4 @@ def command(
     start_logging()
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    record(config, load_catalogue(), file)
+    record(config, load_catalogue(), file, same_exchange=same_exchange)

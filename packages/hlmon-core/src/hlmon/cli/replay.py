@@ -18,6 +18,7 @@ from hlmon.config import Config, load_config
 from hlmon.contract import Deriver, DeriverFactory, Settings
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
+from hlmon.journal.exchange import REPLAYED, exchange_at
 from hlmon.plugins import load_catalogue
 from hlmon.sources.replay import Replay, Tally
 
@@ -29,13 +30,17 @@ from hlmon.sources.replay import Replay, Tally
 @click.option(
     "--journal", required=True, metavar="PATH", type=click.Path(path_type=Path, dir_okay=False), help="Journal to fill."
 )
+@click.option("--url", metavar="URL", help="Of the exchange that the frames are from, if the journal belongs to it.")
 @click.option("--account", "accounts", multiple=True, metavar="0x…", help="Only this account; may be repeated.")
 @config_option
-def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...], config_file: Path | None) -> None:
+def command(
+    *, files: tuple[Path, ...], journal: Path, url: str | None, accounts: tuple[str, ...], config_file: Path | None
+) -> None:
     """Read recorded frames into a journal, on the path that live ones take: decode, derive, store.
 
     A FILE has one WebSocket frame a line exactly as received; `hlmon record` writes such files. Replaying a file again
-    changes nothing.
+    changes nothing. Frames do not say which exchange they are from, so they go into a journal of their own; --url says
+    it for them.
 
     Two things belong to a running monitor only: alerts, and the value and health of accounts, since frames do not say
     in which mode an account is.
@@ -44,6 +49,7 @@ def command(*, files: tuple[Path, ...], journal: Path, accounts: tuple[str, ...]
     replay = Replay(files, accounts)
     with ExitStack() as stack:
         opened = stack.enter_context(Journal.open(journal))
+        opened.belong_to(exchange_at(url) if url else REPLAYED)
         before = opened.last_seq()
         ingest = Ingest(opened, derivers_of(config, stack))
         ingest.rebuild()

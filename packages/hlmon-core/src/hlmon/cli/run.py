@@ -15,7 +15,13 @@ from hlmon.plugins import load_catalogue
 @click.command("run", epilog=example(f"hlmon run --account {EXAMPLE_ADDRESS}"))
 @exchange_options
 def command(
-    *, config_file: Path | None, accounts: tuple[str, ...], journal: Path | None, url: str | None, testnet: bool
+    *,
+    config_file: Path | None,
+    accounts: tuple[str, ...],
+    journal: Path | None,
+    url: str | None,
+    testnet: bool,
+    same_exchange: bool,
 ) -> None:
     """Watch accounts until stopped: Ctrl-C or SIGTERM drains and ends it.
 
@@ -25,4 +31,4 @@ def command(
     start_logging()
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    run(config, load_catalogue())
+    run(config, load_catalogue(), same_exchange=same_exchange)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
 
-from hlmon.errors import WireError
 from hlmon.events import (
     AccountState,
     Balance,
@@ -16,9 +14,6 @@ from hlmon.events import (
     SpotState,
 )
 from hlmon.hyperliquid import wire
-from hlmon.hyperliquid.decode_json import reader
-
-_read_escrow = reader(wire.Escrow)
 
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
@@ -54,13 +49,13 @@ def sent_time(dexes: Sequence[tuple[str, wire.MarginState]]) -> int | None:
 
 def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, complete: bool = True) -> SpotState:
     """All balances; the exchange gives them no time, so it is `clock_ms`."""
-    escrows, all_read = _escrows(row.evm_escrows)
+    waiting = row.evm_escrows or ()
     return SpotState(
         account=account,
         time_ms=clock_ms,
         balances=tuple(_balance(balance) for balance in row.balances),
-        complete=complete and all_read,
-        escrows=escrows,
+        complete=complete,
+        escrows=tuple(Balance(coin=each.coin, total=each.total, hold=each.total) for each in waiting),
         portfolio_margin=row.portfolio_margin_enabled is True,
     )
 
@@ -94,17 +89,6 @@ def _position(row: wire.Position) -> PositionReading:
         max_leverage=row.max_leverage,
         funding=-row.cum_funding.since_open,  # the exchange counts what was paid
     )
-
-
-def _escrows(rows: Any) -> tuple[tuple[Balance, ...], bool]:
-    """All escrows, or none and False if one of them cannot be read."""
-    if rows is None:
-        return (), True
-    try:
-        escrows = [_read_escrow(row) for row in rows]
-    except (WireError, TypeError):
-        return (), False
-    return tuple(Balance(coin=escrow.coin, total=escrow.total, hold=escrow.total) for escrow in escrows), True
 
 
 def _balance(row: wire.SpotBalance) -> Balance:

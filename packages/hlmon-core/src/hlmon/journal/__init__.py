@@ -20,8 +20,10 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
+from hlmon.errors import JournalError
 from hlmon.events import STORED, Event, Fact, Name
 from hlmon.events.account import RESTING, UNKNOWN_END
+from hlmon.journal.exchange import exchange_at, refusal
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
@@ -69,6 +71,10 @@ _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq',
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
 
 
+class _StatusUrl(msgspec.Struct):
+    url: str = ""
+
+
 class Entry(NamedTuple):
     """An event and its place in the journal."""
 
@@ -88,7 +94,7 @@ class Journal:
         self.notices = NoticeTable(file)
         self._appending = threading.Lock()  # held until `_last_seq` says what was committed
         self._grown = threading.Condition()
-        self._closed = False
+        self._closed = self._waits_ended = False
         self._last_seq = self._stored_last_seq()
         self._newest_ms = self.newest_ms()
 
@@ -113,9 +119,8 @@ class Journal:
 
     def close(self) -> None:
         """Close every connection and give the lock back; waiting threads wake. A second call does nothing."""
-        with self._grown:
-            self._closed = True
-            self._grown.notify_all()
+        self._closed = True
+        self.end_waits()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -217,13 +222,19 @@ class Journal:
         return self._stored_last_seq() if self._file.read_only else self._last_seq
 
     def wait_beyond(self, seq: int, timeout: float) -> bool:
-        """Wait until `last_seq` is larger than `seq`, at most `timeout` seconds or until `close`; whether it is.
+        """Wait until `last_seq` is larger than `seq`, at most `timeout` seconds or until `end_waits`; whether it is.
 
         A journal opened read-only is not told what another process appends: it looks again when the time is over.
         """
         with self._grown:
-            self._grown.wait_for(lambda: self._closed or self._last_seq > seq, timeout)
+            self._grown.wait_for(lambda: self._waits_ended or self._last_seq > seq, timeout)
         return not self._closed and self.last_seq() > seq
+
+    def end_waits(self) -> None:
+        """Wake whoever waits, and let nobody wait from now on: those who deliver shall see at once that it is over."""
+        with self._grown:
+            self._waits_ended = True
+            self._grown.notify_all()
 
     def cursor(self, name: str) -> int:
         """The sequence number up to which this follower has acked, 0 if it never did."""
@@ -269,6 +280,19 @@ class Journal:
         rows = self._file.read("SELECT value FROM marks WHERE name = 'status'")
         return rows[0][0] if rows else None
 
+    def belong_to(self, exchange: str, *, moved: bool = False) -> None:
+        """Belong to this exchange (`exchange_at`, or REPLAYED) from now on; `moved` says that it has a new URL.
+
+        A journal that no run has claimed yet goes by the URL of the last one. Raises JournalError if it belongs to
+        another exchange.
+        """
+        known = dict(self._file.read("SELECT name, value FROM marks WHERE name IN ('exchange', 'status')"))
+        belongs_to = str(known.get("exchange") or _exchange_in(known.get("status")) or exchange)
+        if why := refusal(belongs_to, exchange, moved=moved):
+            raise JournalError(f"journal {self.path}: {why}")
+        with self._file.transaction() as connection:
+            connection.execute(_SAVE_MARK, ("exchange", exchange))
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SQL that only reads, on the views."""
         return self._file.read(sql, parameters)
@@ -301,6 +325,15 @@ class Journal:
 
     def _stored_last_seq(self) -> int:
         return int(self._file.read(f"SELECT {_LAST_SEQ}")[0][0])
+
+
+def _exchange_in(status: bytes | None) -> str:
+    """The exchange that a status speaks of, "" if it says none."""
+    try:
+        url = msgspec.json.decode(status or b"{}", type=_StatusUrl).url
+        return exchange_at(url) if url else ""
+    except (msgspec.DecodeError, ValueError):
+        return ""
 
 
 def _of_kind(kind: str) -> str:
