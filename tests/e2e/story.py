@@ -165,17 +165,28 @@ def tell(plan: Plan, folder: Path) -> Result:
     finally:
         if monitor.process is not None and monitor.process.poll() is None:
             monitor.process.kill()
+    return _result(plan, server, monitor, sampler, books, exit_code, time.monotonic() - began)
+
+
+def _result(
+    plan: Plan,
+    server: SimServer,
+    monitor: Monitor,
+    sampler: Sampler,
+    books: dict[str, Any],
+    exit_code: int,
+    seconds: float,
+) -> Result:
     with Journal.open(monitor.journal, read_only=True) as journal:
         gaps = [gap for (body,) in journal.query(OPEN_GAPS) if (gap := json.loads(body)).get("account")]
-        found = verdicts(truth_of(truth), journal, books, sampler.began_ms)
+        found = verdicts(truth_of(sampler.truth), journal, books, sampler.began_ms)
         may_be_unwell = LASTING & set(server.faults.done) or abs(plan.skew_seconds) > 60
         found["not well at the end"] = [] if may_be_unwell else sampler.last_reasons
         rows = journal.query("SELECT kind, count(*) FROM events GROUP BY kind")
     return Result(
         seed=plan.seed,
         violations=[
-            f"well while missing for {seconds:.0f} s: {text}"
-            for text, seconds in list(sampler.violations.items())[:KEPT]
+            f"well while missing for {age:.0f} s: {text}" for text, age in list(sampler.violations.items())[:KEPT]
         ],
         differences={name: differences[:KEPT] for name, differences in found.items()},
         numbers={"well while something was missing": len(sampler.violations)}
@@ -188,7 +199,7 @@ def tell(plan: Plan, folder: Path) -> Result:
         counts=dict(rows),
         open_gaps=gaps,
         exit_code=exit_code,
-        seconds=time.monotonic() - began,
+        seconds=seconds,
         deaths=monitor.deaths,
     )
 
