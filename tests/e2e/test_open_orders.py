@@ -116,7 +116,7 @@ def test_the_exchange_api_wallets_and_twaps_are_told_of(desk):
         twap = desk.do("twap", desk.account, "SOL", 3, slices=3)
         desk.do("end_twap", twap, status)
 
-    desk.exchange.do(lambda: desk.world.agents.update({"0x" + "ab" * 20: desk.account.address}))
+    desk.do("add_agent", desk.account)
     desk.monitor.start()
     desk.wait(lambda: any(each["status"] == "watched" for each in desk.monitor.source()["accounts"]), 20, "watched")
     run_twap("error")
