@@ -22,7 +22,7 @@ import msgspec
 
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import ConfigError, WireError
-from hlmon.events import Cvd, Event, Gap, MarketTrades
+from hlmon.events import Cvd, Event, Gap, InputEnded, MarketTrades
 from hlmon.hyperliquid.decode import decode_frame, quarantined
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
 from hlmon.hyperliquid.market import Coin, unread_trades
@@ -81,6 +81,7 @@ class Replay:
                         yield sum(map(len, lines))
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        ingest([InputEnded(time_ms=self._clock_ms)])
 
     def _events_of(self, line: bytes) -> Iterator[Event]:
         if not line:
