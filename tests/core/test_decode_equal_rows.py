@@ -58,7 +58,7 @@ NEW = {"deployerFee": "0.8", "priorityGas": "0.0005", "builder": "0xc3", "feeTri
 def test_what_came_with_a_fill_and_has_no_field_is_kept_as_it_came(wrap):
     request = "userFillsByTime" if wrap(1) == 1 else "userTwapSliceFills"
     (plain, fill) = decode_answer(request, ME, [wrap(DUST), wrap(DUST | {"tid": 5} | NEW)], clock_ms=1).events
-    assert (plain.extra, fill.extra) == ({}, NEW)
+    assert (plain.extra, fill.extra) == (None, NEW)
 
 
 def test_what_is_no_text_where_text_belongs_is_kept_beside_the_default():

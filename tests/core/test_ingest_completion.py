@@ -17,7 +17,7 @@ from hlmon.testing.builders import make_fill, make_funding
 from tests.core.entries import events_in
 
 PLAIN = make_fill(twap_id=None, extra={"deployerFee": "0.8"})
-SLICE = replace(PLAIN, twap_id=9001, extra={})
+SLICE = replace(PLAIN, twap_id=9001, extra=None)
 WHOLE = replace(PLAIN, twap_id=9001)
 
 
@@ -55,7 +55,7 @@ def test_the_id_of_a_twap_reaches_the_fill_whichever_stream_is_first(journal, to
     ingest.flush()
     (stored,) = events_in(journal)
     assert (news, counting.fills, stored.twap_id) == (1, 1, 9001)
-    assert stored.extra == (PLAIN.extra if told[0] is PLAIN else {})
+    assert stored.extra == (PLAIN.extra if told[0] is PLAIN else None)
 
 
 def test_a_fill_that_was_completed_is_a_new_entry_for_those_who_follow_and_the_old_one_is_gone(journal):

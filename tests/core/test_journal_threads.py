@@ -27,6 +27,18 @@ def test_a_waiting_follower_wakes_when_something_is_appended(journal):
     assert not journal.wait_beyond(1, timeout=0)
 
 
+def test_waits_can_be_ended_for_good_while_the_journal_stays_open(journal):
+    woken = []
+    waiter = threading.Thread(target=lambda: woken.append(journal.wait_beyond(0, timeout=60)))
+    waiter.start()
+    journal.end_waits()
+    waiter.join(10)
+    assert woken == [False]
+    assert not journal.wait_beyond(0, timeout=60)
+    journal.append([make_fill()])
+    assert journal.wait_beyond(0, timeout=60)
+
+
 def test_closing_wakes_the_waiting_and_is_harmless_twice(path):
     journal = Journal.open(path)
     woken = []

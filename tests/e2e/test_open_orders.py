@@ -111,11 +111,12 @@ def test_what_rests_is_followed_while_it_changes(desk):
     assert desk.monitor.terminate() == 0
 
 
-def test_the_exchange_and_twaps_are_told_of_and_old_twaps_are_not(desk):
+def test_the_exchange_api_wallets_and_twaps_are_told_of(desk):
     def run_twap(status: str) -> None:
         twap = desk.do("twap", desk.account, "SOL", 3, slices=3)
         desk.do("end_twap", twap, status)
 
+    desk.do("add_agent", desk.account)
     desk.monitor.start()
     desk.wait(lambda: any(each["status"] == "watched" for each in desk.monitor.source()["accounts"]), 20, "watched")
     run_twap("error")
@@ -126,4 +127,5 @@ def test_the_exchange_and_twaps_are_told_of_and_old_twaps_are_not(desk):
     desk.monitor.start()
     desk.wait(lambda: desk.told("twaps") == ["event", "event"], 20, "the TWAP that was stopped meanwhile")
     desk.wait(lambda: desk.told("halted") == ["firing"], 20, "the notice")
+    desk.wait(lambda: desk.told("wallets") == ["firing"], 20, "the API wallet")
     assert desk.monitor.terminate() == 0

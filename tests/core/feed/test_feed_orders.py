@@ -178,6 +178,26 @@ def test_what_rested_before_a_restart_and_is_not_on_the_list_is_asked_for_and_ol
     asyncio.run(live())
 
 
+def test_a_list_that_came_without_any_change_and_comes_no_more_is_subscribed_again(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.open_orders = {(tools.alice, ""): [row(1)]}
+            await running.start(tools.alice)
+            await running.live_on(200)
+            assert ("openOrders", tools.alice) in running.exchange.subscribed
+            assert running.exchange.subscribed.count(("openOrders", tools.alice)) == 1  # lists may come on change only
+            await running.live_on(10)
+            await running.exchange.list_orders(tools.alice)
+            await running.live_on(5)
+            await running.exchange.list_orders(tools.alice)
+            await running.live_on(60)
+            await tools.until(lambda: running.exchange.subscribed.count(("openOrders", tools.alice)) == 2)
+            await running.live_on(300)
+            assert running.exchange.subscribed.count(("openOrders", tools.alice)) > 2
+
+    asyncio.run(live())
+
+
 def test_a_refused_list_is_named_and_costs_no_other_stream(watching, tools):
     async def live():
         async with watching() as running:

@@ -238,3 +238,20 @@ def test_an_account_that_closes_its_last_position_and_keeps_its_money_is_believe
     dexes = Dexes()
     for dex in (make_dex_state(positions=(make_position_reading(),)), make_dex_state(), make_dex_state(**NOTHING)):
         assert dexes.believe(make_account_state(dexes=(dex,)), shared=False).dexes == (dex,)
+
+
+def test_a_dex_that_was_renamed_ends_at_once_since_another_has_its_positions():
+    dexes = Dexes()
+
+    def shown(after_ms, **sizes):
+        states = [
+            make_dex_state(dex=name, positions=(make_position_reading(coin=f"{name}:GOLD", size=D(size)),))
+            for name, size in sizes.items()
+        ]
+        state = make_account_state(time_ms=START_MS + after_ms, dexes=(make_dex_state(), *states))
+        return [(dex.dex, len(dex.positions)) for dex in dexes.believe(state, shared=False).dexes[1:]]
+
+    assert shown(0, km=3, xyz=5) == [("km", 1), ("xyz", 1)]
+    assert shown(5_000, mkts=3, xyz=5) == [("mkts", 1), ("xyz", 1), ("km", 0)]
+    assert shown(10_000, mkts=3, other=4) == [("mkts", 1), ("other", 1)]
+    assert shown(15_000, mkts=3, xyz=5) == [("mkts", 1), ("xyz", 1)]

@@ -247,6 +247,7 @@ class Monitor:
             self._ingest.flush(final=True)
         for follower in self._followers:
             follower.drain()
+        self._journal.end_waits()
         for follower in self._followers:
             if not follower.stop(deadline - time.monotonic()):
                 _log.warning("%s gets the rest after the next start", follower.name)

@@ -12,7 +12,7 @@ import decimal
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -44,7 +44,7 @@ class _Kind:
         self.names = [field.name for field in fields]
         self.nothing = {field.name: _default(field) for field in fields if _default(field) in _EMPTY}
         self.integers = {name for name in self.names if int in _members(hints[name])}
-        self.json = {name for name in self.names if isinstance(self.nothing.get(name), dict)}
+        self.json = {name for name in self.names if any(get_origin(part) is dict for part in _members(hints[name]))}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -108,7 +108,7 @@ def _still_holds(event: Event) -> bool:
         case Position() | Checkpoint() | AccountInfo():
             return True
         case Order():
-            return event.status in {"open", "triggered"}
+            return not event.has_ended and event.status != "unknown"
         case Gap():
             return event.end_ms is None
     return False

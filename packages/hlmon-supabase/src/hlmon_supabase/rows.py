@@ -56,7 +56,7 @@ def fill_row(fill: Fill) -> Row:
         "liquidation_method": liquidation and liquidation.method,
         "self_trade": fill.self_trade,
         "ordinal": fill.ordinal,
-        "extra": clean_json(fill.extra),
+        "extra": clean_json(fill.extra) if fill.extra else None,
     }
 
 

@@ -58,7 +58,7 @@ class Fill(Fact, frozen=True, kw_only=True, gc=False, tag="fill"):
     self_trade: bool = False  # both sides are this account: two rows, net change 0
     is_position_close: bool = False  # this fill ended or flipped a perp position
     ordinal: int = 0  # among the rows of one answer that would have the same name
-    extra: dict[str, Any] = msgspec.field(default_factory=dict)  # what came with it and has no field, as it came
+    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came; a dict each would cost a lot
 
     @property
     def key(self) -> str:

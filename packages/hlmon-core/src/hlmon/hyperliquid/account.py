@@ -163,6 +163,7 @@ class Account:
     def check(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:
         """Called again and again: whether something must be read again, or a reading back makes no progress."""
         self._renew_unanswered(around.clock.now())
+        self.reconciler.renew.update(self.listings.silent(around.clock.now()))
         if self.recovery is not None:
             self.recovery.check(around.clock.now())
         elif self.acked:
@@ -248,6 +249,12 @@ class Account:
             last_seen_ms=last_seen_ms,
             resuming=self.recovery is not None,
         )
+
+    def problem(self, now: float) -> str:
+        """Why something of it may be missing now; "" if nothing is."""
+        if self.recovery is not None and self.acked:
+            return f"its history is being read back since {now - self.recovery.began:.0f} s: ordinary after a start"
+        return self.reconciler.problem(now)
 
     def _beat(self, time_ms: int, now: float) -> None:
         self.last_seen = now

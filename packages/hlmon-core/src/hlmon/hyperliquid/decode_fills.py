@@ -96,7 +96,7 @@ def _fill(account: str, row: wire.Fill, twap_id: int | None, self_trade: bool) -
         and size.adjusted() <= MOST_DIGITS
         and pnl.adjusted() <= MOST_DIGITS
         and fee.adjusted() <= MOST_DIGITS
-        and (start is None or fits(start))
+        and (start is None or (start.is_finite() and start.adjusted() <= MOST_DIGITS))
         and (builder_fee is None or fits(builder_fee))
     ):
         raise WireError(f"a fill with a number that is none: {row}")
@@ -127,7 +127,7 @@ def _completed(fill: Fill, row: wire.Fill, twap_id: int | None, self_trade: bool
         fill,
         fee_token=row.fee_token or "USDC",
         builder_fee=row.builder_fee,
-        cloid=row.cloid,
+        cloid=row.cloid or None,
         twap_id=twap_id,
         liquidation=None if row.liquidation is None else _liquidation(row.liquidation),
         self_trade=self_trade,

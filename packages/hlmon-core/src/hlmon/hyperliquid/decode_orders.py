@@ -56,12 +56,12 @@ def order_from(account: str, row: wire.Order, status: str, time_ms: int) -> Orde
         status=status,
         created_ms=row.timestamp or time_ms,
         order_type=row.order_type or "",
-        tif=row.tif,
+        tif=row.tif or None,
         reduce_only=row.reduce_only or False,
         trigger_price=row.trigger_px if row.is_trigger else None,
         trigger_condition=(row.trigger_condition or "") if row.is_trigger else "",
         is_position_tpsl=row.is_position_tpsl or False,
-        cloid=row.cloid,
+        cloid=row.cloid or None,
     )
 
 

@@ -23,6 +23,7 @@ class Dexes:
 
     def __init__(self) -> None:
         self._held: dict[str, int | None] = {}  # since when it is missing, None: it is not
+        self._newest: dict[str, DexState] = {}  # what was shown of each
         self._has_positions = False
         self._hollow_ms: int | None = None
 
@@ -33,8 +34,9 @@ class Dexes:
     def believe(self, state: AccountState, *, shared: bool) -> AccountState:
         """What to take of a state: as it is, but for two things.
 
-        A dex that has been missing for five minutes is in it once more, empty, so that it ends. And where collateral is
-        not `shared`, positions cannot end together with all money: for a minute such a state says nothing.
+        A dex that has been missing for five minutes, or has another name now, is in it once more, empty, so that it
+        ends. And where collateral is not `shared`, positions cannot end together with all money: for a minute such a
+        state says nothing.
         """
         if not shared and self._is_hollow(state):
             return msgspec.structs.replace(state, dexes=())
@@ -50,21 +52,30 @@ class Dexes:
 
     def _close(self, state: AccountState) -> AccountState:
         shown = {dex.dex for dex in state.dexes}
+        new = [dex for dex in state.dexes if dex.dex not in self._newest]
         self._held |= {dex.dex: None for dex in state.dexes if has_something(dex)}
         for name in shown & self._held.keys():
             self._held[name] = None
-        missing = self._held.keys() - shown
-        if not missing:
-            return state
         ended = []
-        for name in sorted(missing):
+        for name in sorted(self._held.keys() - shown):
             since_ms = self._held[name]
-            if since_ms is None:
-                self._held[name] = state.time_ms
-            elif state.time_ms - since_ms > GONE_MS:
+            if self._is_renamed(name, new) or (since_ms is not None and state.time_ms - since_ms > GONE_MS):
                 del self._held[name]
                 ended.append(name)
+            elif since_ms is None:
+                self._held[name] = state.time_ms
+        self._newest = {name: self._newest[name] for name in self._newest.keys() & self._held.keys()}
+        self._newest |= {dex.dex: dex for dex in state.dexes}
         return msgspec.structs.replace(state, dexes=(*state.dexes, *map(_empty, ended))) if ended else state
+
+    def _is_renamed(self, name: str, new: list[DexState]) -> bool:
+        """Whether one that was not there before has exactly its positions."""
+        old = self._newest.get(name)
+        return old is not None and bool(old.positions) and any(_sizes(old) == _sizes(dex) for dex in new)
+
+
+def _sizes(dex: DexState) -> dict[str, Decimal]:
+    return {position.coin.rpartition(":")[2]: position.size for position in dex.positions}
 
 
 def _empty(name: str) -> DexState:

@@ -150,7 +150,7 @@ class HyperliquidFeed:
         now = self._clock.now()
         doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)
         problems += [f"account {address}: {problem}" for address, problem in doubts if problem]
-        found = ((a.address, a.reconciler.problem(now)) for a in self._accounts.values())
+        found = ((a.address, a.problem(now)) for a in self._accounts.values())
         problems += [f"account {address}: {problem}" for address, problem in found if problem]
         problems += [
             f"a part of {stream} of account {address} cannot be read: {reason}"

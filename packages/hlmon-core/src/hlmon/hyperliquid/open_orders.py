@@ -30,6 +30,7 @@ MOST_ASKED_AGAIN: Final = 100
 """Orders of an earlier run whose end nobody told, of one account, newest first: asked for once more at a start."""
 FIRST_LIST_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 900.0
+SILENT_SECONDS: Final = 45.0
 AGAIN_SECONDS: Final = 60.0
 END_SECONDS: Final = 10.0
 """How long the history may take to tell how an order ended."""
@@ -52,6 +53,8 @@ class Listings:
         self.dexes: dict[str, None] = {"": None}  # the main one lists spot too
         self._due: dict[str, float] = {}  # dex -> when REST is asked unless a list comes
         self._shown: dict[str, frozenset[int]] = {}
+        self._heard: dict[str, tuple[float, tuple[Order, ...] | None]] = {}  # dex -> when the socket's last list came
+        self._repeats: dict[str, float] = {}  # dex whose list comes without a change -> how long it may be silent
         self._missed: dict[int, float] = {}  # order id -> when to ask how it ended
 
     @property
@@ -82,13 +85,15 @@ class Listings:
         unknown = [order.order_id for order in orders if order.status == UNKNOWN_END]
         self._missed = dict.fromkeys(unknown[-MOST_ASKED_AGAIN:], 0.0)
 
-    def take(self, events: Iterable[Event], now: float) -> None:
-        """Learn from a frame or an answer, whatever it is."""
+    def take(self, events: Iterable[Event], now: float, *, is_live: bool = True) -> None:
+        """Learn from a frame, or from an answer that is not live, whatever it is."""
         for event in events:
             match event:
                 case AccountState():
                     self._use(event)
                 case OpenOrders():
+                    if is_live:
+                        self._hear(event, now)
                     self._compare(event, now)
                 case Order(has_ended=True):
                     self._missed.pop(event.order_id, None)
@@ -96,6 +101,15 @@ class Listings:
     def lost(self) -> None:
         """The subscriptions ended; every list must come again."""
         self._due.clear()
+        self._heard.clear()
+
+    def silent(self, now: float) -> list[str]:
+        """Streams whose lists came without any change, and come no more: to be subscribed again, ever more rarely."""
+        found = [dex for dex, limit in self._repeats.items() if now - self._heard.get(dex, (now, None))[0] > limit]
+        for dex in found:
+            del self._heard[dex]
+            self._repeats[dex] = min(2 * self._repeats[dex], QUIET_SECONDS)
+        return [stream_of(dex) for dex in found]
 
     def due(self, acked: Collection[str], now: float) -> list[str]:
         """The dexes whose list REST is to be asked for: none came soon after subscribing, or for a long time."""
@@ -127,6 +141,12 @@ class Listings:
     def _use_dex(self, dex: str) -> None:
         if len(self.dexes) < MOST_DEXES:
             self.dexes.setdefault(dex)
+
+    def _hear(self, listing: OpenOrders, now: float) -> None:
+        at, orders = self._heard.get(listing.dex, (0.0, None))
+        if orders == listing.orders and now - at < SILENT_SECONDS / 2:
+            self._repeats[listing.dex] = SILENT_SECONDS
+        self._heard[listing.dex] = (now, listing.orders)
 
     def _compare(self, listing: OpenOrders, now: float) -> None:
         self._due[listing.dex] = now + QUIET_SECONDS
@@ -213,5 +233,5 @@ async def _within_limit(question: Coroutine[None, None, None], around: Surroundi
 
 
 def _hand_over(account: Listed, events: Sequence[Event], around: Surroundings) -> None:
-    account.listings.take(events, around.clock.now())
+    account.listings.take(events, around.clock.now(), is_live=False)
     around.ingest(events)

@@ -126,7 +126,7 @@ class Recovery:
         self._alive_ms = history.alive_ms  # before this subscription
         self._held: list[Held] = []
         self._holding = True
-        self._started = self._progress = around.clock.now()
+        self.began = self._progress = around.clock.now()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(self, frame: Events) -> None:
@@ -165,7 +165,7 @@ class Recovery:
         """Called again and again: nothing is held for long, and what REST does not answer for a minute is a gap."""
         failing = self._around.info.failing or any(hole.not_before > now for hole in self._pending())
         stalled = failing and now - self._progress > PATIENCE_SECONDS
-        if self._holding and (stalled or now - self._started > LONGEST_HOLD_SECONDS):
+        if self._holding and (stalled or now - self.began > LONGEST_HOLD_SECONDS):
             self._let_go()
         if stalled:
             for hole in self._pending():

@@ -26,6 +26,9 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """When something happened, in milliseconds."""
 
+Word = Annotated[str, msgspec.Meta(min_length=1)]
+"""A text that names something."""
+
 Side = Literal["A", "B"]
 
 
@@ -47,7 +50,7 @@ class Fill(Row, forbid_unknown_fields=True):
     One with further fields is not for the fast path: they are to be kept.
     """
 
-    coin: str
+    coin: Word
     px: Decimal
     sz: Decimal
     side: Side
@@ -77,7 +80,7 @@ class TwapSliceFill(Row):
 class FundingDelta(Row):
     """What a funding payment was; usdc is negative when paid."""
 
-    coin: str
+    coin: Word
     usdc: Decimal
     szi: Decimal = ZERO
     funding_rate: Decimal = ZERO
@@ -107,7 +110,7 @@ class LedgerUpdate(Row):
 class Order(Row):
     """An order in any list of orders. `sz` is what remains, `origSz` what was asked for."""
 
-    coin: str
+    coin: Word
     side: Side
     limit_px: Decimal
     sz: Decimal
@@ -129,21 +132,21 @@ class OrderStatus(Row):
     """An order and what became of it."""
 
     order: Order
-    status: str
+    status: Word
     status_timestamp: Time
 
 
 class OrderAnswer(Row):
     """What is known of one order: `status` is `order`, or `unknownOid` without one."""
 
-    status: str
+    status: Word
     order: OrderStatus | None = None
 
 
 class Agent(Row):
     """An API wallet of an account."""
 
-    address: str
+    address: Word
     valid_until: Number | None = None
     name: str = ""
 
@@ -151,7 +154,7 @@ class Agent(Row):
 class TwapState(Row):
     """A TWAP order; `executedSz` may be behind in histories."""
 
-    coin: str
+    coin: Word
     side: Side
     sz: Decimal
     executed_sz: Decimal = ZERO
@@ -163,7 +166,7 @@ class TwapState(Row):
 class TwapStatus(Row):
     """What became of a TWAP; the description comes with errors."""
 
-    status: str
+    status: Word
     description: str | None = None
 
 
@@ -192,7 +195,7 @@ class CumulativeFunding(Row):
 class Position(Row):
     """One perp position; szi is signed."""
 
-    coin: str
+    coin: Word
     szi: Decimal
     position_value: Decimal = ZERO
     entry_px: Decimal | None = None
@@ -232,7 +235,7 @@ class MarginState(Row):
 class SpotBalance(Row):
     """One token, or one outcome (which has no token)."""
 
-    coin: str
+    coin: Word
     total: Decimal
     hold: Decimal = ZERO
     entry_ntl: Decimal = ZERO
@@ -243,7 +246,7 @@ class SpotBalance(Row):
 class Escrow(Row):
     """A token that waits on the EVM side for the account to be activated."""
 
-    coin: str
+    coin: Word
     total: Decimal
 
 
@@ -258,7 +261,7 @@ class SpotBalances(Row):
 class Trade(Row):
     """One market trade; the side is the aggressor's."""
 
-    coin: str
+    coin: Word
     side: Side
     px: Decimal
     sz: Decimal

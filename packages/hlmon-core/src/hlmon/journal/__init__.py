@@ -94,7 +94,7 @@ class Journal:
         self.notices = NoticeTable(file)
         self._appending = threading.Lock()  # held until `_last_seq` says what was committed
         self._grown = threading.Condition()
-        self._closed = False
+        self._closed = self._waits_ended = False
         self._last_seq = self._stored_last_seq()
         self._newest_ms = self.newest_ms()
 
@@ -119,9 +119,8 @@ class Journal:
 
     def close(self) -> None:
         """Close every connection and give the lock back; waiting threads wake. A second call does nothing."""
-        with self._grown:
-            self._closed = True
-            self._grown.notify_all()
+        self._closed = True
+        self.end_waits()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -223,13 +222,19 @@ class Journal:
         return self._stored_last_seq() if self._file.read_only else self._last_seq
 
     def wait_beyond(self, seq: int, timeout: float) -> bool:
-        """Wait until `last_seq` is larger than `seq`, at most `timeout` seconds or until `close`; whether it is.
+        """Wait until `last_seq` is larger than `seq`, at most `timeout` seconds or until `end_waits`; whether it is.
 
         A journal opened read-only is not told what another process appends: it looks again when the time is over.
         """
         with self._grown:
-            self._grown.wait_for(lambda: self._closed or self._last_seq > seq, timeout)
+            self._grown.wait_for(lambda: self._waits_ended or self._last_seq > seq, timeout)
         return not self._closed and self.last_seq() > seq
+
+    def end_waits(self) -> None:
+        """Wake whoever waits, and let nobody wait from now on: those who deliver shall see at once that it is over."""
+        with self._grown:
+            self._waits_ended = True
+            self._grown.notify_all()
 
     def cursor(self, name: str) -> int:
         """The sequence number up to which this follower has acked, 0 if it never did."""
