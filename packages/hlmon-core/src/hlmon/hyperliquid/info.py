@@ -289,7 +289,7 @@ def _refusal(response: Response) -> Transient | Permanent:
 
 
 def asked_seconds(retry_after: str, date: str) -> float | None:
-    """The wait that a header Retry-After asks for (RFC 9110, 10.2.3): seconds, or a moment by the server's own clock."""
+    """The wait that Retry-After asks for (RFC 9110, 10.2.3): seconds, or a moment by the server's own clock."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return float(text[:_MOST_DIGITS])
