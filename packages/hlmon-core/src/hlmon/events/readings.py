@@ -193,6 +193,12 @@ class InputEnded(Reading, frozen=True, kw_only=True, gc=False, tag="input_ended"
     kind: ClassVar[str] = "input_ended"
 
 
+class Rebuilt(Reading, frozen=True, kw_only=True, gc=False, tag="rebuilt"):
+    """The derivers have their memories back, as far as the journal goes: from here on what they derive is heard."""
+
+    kind: ClassVar[str] = "rebuilt"
+
+
 class Pulse(Reading, frozen=True, kw_only=True, gc=False, tag="pulse"):
     """How the monitor itself is, every 5 s, whatever the exchange does; `time_ms` is this machine's clock.
 
