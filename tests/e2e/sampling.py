@@ -46,6 +46,7 @@ class Sampler:
     truth: Path
     journal: Path
     clock: Callable[[], float] = time.monotonic
+    began_ms: int = 0  # orders that ended before may be out of the exchange's reach
     samples: int = 0
     well: int = 0
     last_reasons: list[str] = field(default_factory=list)
@@ -93,7 +94,9 @@ class Sampler:
         for waiting in self._missing.values():
             yield from waiting
         for key in self._differing:
-            yield self._orders[key][2]
+            item = self._orders[key][2]
+            if item.time_ms >= self.began_ms or key in self._stored_orders:
+                yield item
         for place, (size, item) in self._positions.items():
             if self._stored_positions.get(place, 0) != size:
                 yield item

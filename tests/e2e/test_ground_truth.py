@@ -86,6 +86,10 @@ def test_a_complete_cvd_bucket_equals_the_trades_that_truly_happened(result):
     assert_none(result, "cvd")
 
 
+def test_the_monitor_is_well_at_the_end_if_nothing_is_missing(result):
+    assert_none(result, "not well at the end")
+
+
 def test_every_kind_of_fault_came_in_one_of_the_fixed_stories(told):
     assert {kind for seed in FIXED for kind in told[seed]["faults"]} == set(KINDS)
 

@@ -24,8 +24,8 @@ from tests.e2e.sampling import (
 CVD_MS = 60_000
 
 
-def verdicts(truth: t.Truth, journal: Journal, books: dict[str, Any]) -> dict[str, list[str]]:
-    """Every difference, by what it concerns."""
+def verdicts(truth: t.Truth, journal: Journal, books: dict[str, Any], began_ms: int) -> dict[str, list[str]]:
+    """Every difference, by what it concerns. Orders that ended before `began_ms` may be out of the exchange's reach."""
     stored: dict[str, list[t.Body]] = defaultdict(list)
     for kind, body in journal.query("SELECT kind, body FROM events ORDER BY seq"):
         stored[kind].append(json.loads(body))
@@ -38,7 +38,7 @@ def verdicts(truth: t.Truth, journal: Journal, books: dict[str, Any]) -> dict[st
         "fill with other numbers": other_numbers(truth, stored),
         "unread row not in quarantine": not_quarantined(truth, stored, gaps),
         "gap where nothing is missing": false_gaps(gaps, lost, truth),
-        "order": order_differences(truth, stored, gaps),
+        "order": order_differences(truth, stored, gaps, began_ms),
         "open order": open_order_differences(stored, books, gaps),
         "position": position_differences(truth, stored, books),
         "close": close_differences(truth, stored, missing["fill"], gaps),
@@ -93,7 +93,7 @@ def false_gaps(gaps: list[t.Body], lost: dict[str, tuple[list[t.Body], list[str]
     return [canonical(gap) for gap in gaps if not any(covers(gap, item) for item in items + hidden)]
 
 
-def order_differences(truth: t.Truth, stored: dict[str, list[t.Body]], gaps: list[t.Body]) -> list[str]:
+def order_differences(truth: t.Truth, stored: dict[str, list[t.Body]], gaps: list[t.Body], began_ms: int) -> list[str]:
     held = t.stored_statuses(stored["order"])
     last = {(entry["account"], entry["order"]["oid"]): entry for entry in truth["order"]}
     return [
@@ -101,6 +101,7 @@ def order_differences(truth: t.Truth, stored: dict[str, list[t.Body]], gaps: lis
         for key, entry in last.items()
         if not is_same_status(held.get(key, ""), entry["status"], is_hidden=entry.get("hidden", False))
         and not any(covers(gap, item_of(entry)) for gap in gaps)
+        and not (key not in held and entry["time"] < began_ms)
     ]
 
 

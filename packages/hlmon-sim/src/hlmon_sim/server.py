@@ -112,6 +112,7 @@ class SimServer:
         app.router.add_get("/ws", self._websocket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
+        self.faults.begin(self.clock() + self.world.ahead_ms)  # making a long history took its time
         await self._listen()
         if not isinstance(self.clock, VirtualClock):
             self._pump = asyncio.create_task(self._run())

@@ -16,6 +16,8 @@ from hlmon.events import AccountMode, AccountState, DexState, Event, SpotState
 
 ASK_SECONDS: Final = 10.0
 """Between two questions about one account: each costs 20 of the 1,200 weight that an IP address has per minute."""
+WORD_SECONDS: Final = 300.0
+"""A word that nobody knows is asked about soon, since it may be somebody else's answer, and then at this pace."""
 PAIR_MS: Final = 15_000
 """The two states come each about 5 s, in no common order: so long both sides of one movement may be apart."""
 SHARE: Final = Decimal("0.05")
@@ -69,7 +71,7 @@ class CollateralMoves:
     def _perp_sign(self, state: AccountState, mode: AccountMode) -> str:
         before, self._dexes = self._dexes, {dex.dex: dex for dex in state.dexes}
         pairs = [(before[name], dex) for name, dex in self._dexes.items() if name in before]
-        if not pairs or not all(old.complete and new.complete for old, new in pairs):
+        if not pairs or not all(dex.complete and dex.exact for pair in pairs for dex in pair):
             return ""
         if not shares_collateral(mode) and any(_is_bare(old, new) for old, new in pairs):
             return "it has positions on a dex without any collateral"
@@ -146,10 +148,11 @@ class ModeWatch:
     def answered(self, mode: AccountMode, word: str, now: float) -> None:
         """The exchange said this word, which means that mode."""
         self.mode = self._former = mode
+        pause = WORD_SECONDS if mode == "unknown" and word == self.word else ASK_SECONDS
         self.word = word if mode == "unknown" else ""
         self.reason = unknown_word(word) if mode == "unknown" else ""
         self._since, self._doubted_ms = None, None
-        self._ask_at = now + ASK_SECONDS
+        self._ask_at = now + pause
 
     def asked(self, now: float) -> None:
         """A question goes out."""
@@ -158,8 +161,8 @@ class ModeWatch:
             self._since = now
 
     def is_due(self, now: float) -> bool:
-        """Whether to ask; a word that hlmon does not know is asked about with everything else, every hour."""
-        return self.mode == "unknown" and not self.word and not self.asking and now >= self._ask_at
+        """Whether to ask."""
+        return self.mode == "unknown" and not self.asking and now >= self._ask_at
 
     def problem(self, now: float) -> str:
         """What the user should know of it: a word that hlmon does not know, or that there is no answer for long."""

@@ -80,6 +80,7 @@ class Questions:
                 if await self._clock.within(HOUR_SECONDS, asking):  # one that is never answered costs no other round
                     asking.result()
             finally:
+                asking.add_done_callback(_look_at)
                 asking.cancel()
             await self._clock.sleep(AGENTS_SECONDS)
 
@@ -174,3 +175,9 @@ class Questions:
         if mode == "unknown" and modes.word != word:
             _log.error("%s: %s", account.address, unknown_word(word))
         modes.answered(mode, word, self._clock.now())
+
+
+def _look_at(asked: asyncio.Future[list[None]]) -> None:
+    """Else asyncio logs an error that nobody can do anything about: what was asked ends with whoever asked it."""
+    if not asked.cancelled():
+        asked.exception()

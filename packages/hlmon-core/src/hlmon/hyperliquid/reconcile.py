@@ -17,6 +17,7 @@ from hlmon.hyperliquid.money_books import Balances, FundingHours
 from hlmon.hyperliquid.reading import Reading, Surroundings
 from hlmon.hyperliquid.recovery import History, without
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
+from hlmon.hyperliquid.resume import OUT_OF_REACH
 
 FILL_STREAMS = ("userFills", "userTwapSliceFills")
 MONEY_STREAMS = ("userFills", "userNonFundingLedgerUpdates", "userFundings")
@@ -167,7 +168,8 @@ class Reconciler:
     def _state_found(
         self, stream: str, since_ms: int, missed: list[int], reading: Reading, around: Surroundings
     ) -> None:
-        lost = reading.resume.gaps  # else what is out of REST's reach came over the socket
+        # What is out of REST's reach came over the socket, or the books miss it.
+        lost = [gap for gap in reading.resume.gaps if gap.reason != OUT_OF_REACH]
         around.ingest(lost)
         events_read = len(missed)
         for start_ms, end_ms in without(max(since_ms, min(missed) - 1), around.exchange_ms(), lost):

@@ -42,6 +42,7 @@ SHORTEST_LIMIT: Final = 500
 FULL_ORDER_HISTORY: Final = 2000
 LIMITED_STREAMS: Final = frozenset({"userFills", "userTwapSliceFills"})
 
+OUT_OF_REACH: Final = "out of the exchange's reach"
 _CROWDED = "more rows in one millisecond than an answer may hold"
 _time_ms = attrgetter("time_ms")
 
@@ -234,7 +235,7 @@ class Resume:
     def _lost(self, complete_until_ms: int, oldest_ms: int) -> None:
         """A gap between the two, if they do not touch; how a whole history begins is none."""
         if 0 < complete_until_ms < oldest_ms:
-            self._state_gap(complete_until_ms, oldest_ms, "out of the exchange's reach")
+            self._state_gap(complete_until_ms, oldest_ms, OUT_OF_REACH)
 
     def _state_gap(self, start_ms: int, end_ms: int | None, reason: str) -> None:
         time_ms = max(self._newest_ms, end_ms or start_ms)

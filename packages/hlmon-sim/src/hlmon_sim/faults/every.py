@@ -18,8 +18,12 @@ class Faults(EventFaults, AnswerFaults, RowFaults, StreamFaults):
 
     def __init__(self, hub: Hub, seed: int, plan: Iterable[Planned] = ()) -> None:
         super().__init__(hub, seed)
-        self._start_ms = self.world.now_ms
+        self._start_ms = self.world.now_ms - self.world.ahead_ms
         self._plan = sorted(plan, key=lambda planned: planned.at_seconds)
+
+    def begin(self, now_ms: int) -> None:
+        """The plan counts from now on, in the exchange's time."""
+        self._start_ms = now_ms - self.world.ahead_ms
 
     def tick(self) -> None:
         """Do what is due by the world's time, jumps of it apart."""
