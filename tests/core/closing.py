@@ -37,8 +37,13 @@ LATER = make_account_state(time_ms=START_MS + 60_000)
 
 
 def closes_of(*events, deriver: Closes | None = None) -> list[PositionClosed]:
-    deriver = deriver or Closes()
-    return [close for event in events for close in deriver(event)]
+    """The closes that follow from the events; each comes back to the deriver, as it does in ingest."""
+    deriver, closes = deriver or Closes(), []
+    for event in events:
+        for close in deriver(event):
+            closes.append(close)
+            assert list(deriver(close)) == []
+    return closes
 
 
 def only(closes: list[PositionClosed]) -> PositionClosed:

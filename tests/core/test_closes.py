@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hlmon.derive.chain import MAX_FUNDINGS
 from hlmon.derive.closes import FACTORY, KINDS, Closes
+from hlmon.derive.history import MAX_FUNDINGS
 from hlmon.events import Liquidation, PositionClosed
 from hlmon.testing.builders import ALICE, BOB, make_funding
 from tests.core.closing import D, closes_of, only, trades

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from hlmon.derive.chain import PATIENCE_MS
 from hlmon.derive.closes import Closes
+from hlmon.derive.history import PATIENCE_MS
 from hlmon.events import PositionClosed
 from hlmon.testing.builders import (
     ALICE,

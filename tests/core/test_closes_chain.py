@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from hlmon.derive.chain import MAX_WAITING, PATIENCE_MS
+from hlmon.derive.chain import MAX_WAITING
 from hlmon.derive.closes import Closes
+from hlmon.derive.history import PATIENCE_MS
 from hlmon.testing.builders import START_MS, make_account_state
 from tests.core.closing import LATER, D, closes_of, only, trades
 
@@ -20,12 +21,14 @@ def test_a_fill_that_goes_on_from_a_waiting_fill_waits_with_it():
     ]
 
 
-def test_a_late_fill_links_although_newer_ones_that_link_as_well_were_seen():
+def test_a_whole_life_that_comes_late_in_the_wrong_order_is_told_and_then_told_right():
     opening, closing, late, reducing = trades("1", "-1", "2", "-2")
     late, reducing = (
-        msgspec.structs.replace(fill, time_ms=closing.time_ms - 10 + n) for n, fill in enumerate((late, reducing))
+        msgspec.structs.replace(fill, time_ms=opening.time_ms - 10 + n) for n, fill in enumerate((late, reducing))
     )
-    assert [close.complete for close in closes_of(opening, closing, reducing, late)] == [True, False]
+    first, second, third = closes_of(opening, closing, reducing, late)
+    assert [close.complete for close in (first, second, third)] == [True, False, True]
+    assert (third.completes, third.revision, third.previous_net_pnl) == (second.key, 1, second.net_pnl)
 
 
 def test_a_position_first_seen_open_is_incomplete_and_its_entry_follows_from_the_pnl():
@@ -127,13 +130,13 @@ def test_a_chain_that_starts_anew_proves_an_unseen_close():
     assert (close.cause, close.size, close.complete, close.completes) == ("order", D(2), True, "")
 
 
-def test_a_late_closing_fill_of_an_older_position_is_a_close_of_its_own():
+def test_a_late_closing_fill_of_an_older_position_completes_what_the_state_said():
     opening, closing = trades("1", "-1")
     again = trades("2", time_ms=START_MS + 5000)
     deriver = Closes()
     unseen = only(closes_of(opening, *again, LATER, deriver=deriver))
     late = only(closes_of(msgspec.structs.replace(closing, closed_pnl=D(1)), deriver=deriver))
-    assert (late.complete, late.entry_price, late.completes) == (False, D(100), unseen.key)
+    assert (late.complete, late.fees, late.entry_price, late.completes) == (True, D(2), D(100), unseen.key)
     last = trades("-2", start="2", time_ms=START_MS + 70_000)
     assert only(closes_of(*last, deriver=deriver)).complete
 
@@ -143,7 +146,7 @@ def test_a_late_fill_within_the_running_position_is_counted_but_moves_nothing():
     deriver = Closes()
     closes_of(fills[0], fills[2], LATER, deriver=deriver)
     close = only(closes_of(fills[1], fills[3], deriver=deriver))
-    assert (close.size, close.fees, close.fills, close.complete) == (D(3), D(4), 4, False)
+    assert (close.size, close.fees, close.fills, close.complete) == (D(3), D(4), 4, True)
 
 
 def test_a_repeated_older_fill_neither_moves_the_position_nor_closes_anything():

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hlmon.derive.episode import ZERO, Episode, begin, cause_of, end_of, split
-from hlmon.events import CloseCause, Fill, Funding, PositionClosed, PositionSide
+import msgspec
 
-PATIENCE_MS = 10_000
-"""How long a fill may wait for the one before it, and a vanished position for its closing fill."""
+from hlmon.derive.episode import ZERO, Episode, begin, end_of, split
+from hlmon.derive.history import PATIENCE_MS, History
+from hlmon.derive.lives import Life, comes_before
+from hlmon.events import Fill, PositionClosed, PositionSide
+
 MAX_WAITING = 200
-MAX_FUNDINGS = 256
 
 
 @dataclass(slots=True)
@@ -24,68 +25,81 @@ class Sighting:
     size: Decimal  # the largest one seen
     first_ms: int
     last_ms: int
+    position: Decimal = ZERO  # signed, at `last_ms`
+    since_ms: int = 0  # from when on it was shown like that
 
 
 @dataclass(slots=True, kw_only=True)
-class Chain:
-    """What the fills of one coin add up to. There is an episode exactly while the position is known and not 0."""
+class Chain(History):
+    """Links new fills to the position, whatever the order in which they come."""
 
-    position: Decimal | None = None  # None: no fill was seen yet
-    time_ms: int = 0  # of the newest fill in the chain
-    episode: Episode | None = None
     waiting: list[Fill] = field(default_factory=list)  # not linked yet, by time
     deadline_ms: int = 0  # when the break before them is accepted
-    fundings: list[tuple[int, Decimal]] = field(default_factory=list)  # of no closed episode, by arrival
     sighting: Sighting | None = None
-    provisional: str = ""  # key of the close of cause `state` that waits for its fill
-    provisional_ms: int = 0
 
     def take(self, fill: Fill, clock_ms: int) -> Sequence[PositionClosed]:
         """The closes that follow from one more fill, seen when the account's newest event was of `clock_ms`."""
+        self.clock_ms = clock_ms
         start = fill.start_position
         if start is None:
             return self._take_uncounted(fill)
         if self.waiting:
             return self._hold(fill, clock_ms)
-        if fill.time_ms < self.time_ms:
-            return self._fold(fill, start)
+        if self.is_late(fill, start):
+            return self.take_late(fill, start)
         # A coin seen for the first time is taken to be flat: if it is not, its first fills may be late.
-        return self._apply(fill, start) if start == (self.position or ZERO) else self._hold(fill, clock_ms)
+        if start == (self.position or ZERO):
+            return self._apply(fill, start)
+        return self._trust(fill, start) if self._is_witnessed(fill, start) else self._hold(fill, clock_ms)
 
     def expire(self, clock_ms: int) -> Sequence[PositionClosed]:
         """The closes that follow when fills have waited too long: the break is accepted, the newer fill trusted."""
-        return self._accept_break() if self.waiting and clock_ms >= self.deadline_ms else ()
+        self.clock_ms = clock_ms
+        closes = self._accept_break() if self.waiting and clock_ms >= self.deadline_ms else []
+        return [*closes, *self.restate()] if self.restate_ms and clock_ms >= self.restate_ms else closes
 
-    def fund(self, funding: Funding) -> None:
-        """Keep a funding payment for the episode that spans its time when that closes; the oldest is counted now."""
-        self.fundings.append((funding.time_ms, funding.amount))
-        if len(self.fundings) > MAX_FUNDINGS:
-            time_ms, amount = self.fundings.pop(0)
-            if self.episode is not None and time_ms >= self.episode.first_ms:
-                self.episode.funding += amount
+    def settle(self, clock_ms: int) -> Sequence[PositionClosed]:
+        """The closes that follow when nothing more will come."""
+        self.clock_ms = clock_ms
+        return [*self._accept_break(), *self.restate()]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits."""
+        return not self.waiting and not self.restate_ms
+
+    def agree(self, size: Decimal, time_ms: int) -> None:
+        """The account state shows this signed size: fills of an unknown coin that end there need no others."""
+        if self.position is None and self.waiting and self.waiting[-1].time_ms <= time_ms:
+            last = self.waiting[-1]
+            if end_of(last, last.start_position or ZERO) == size:
+                self.deadline_ms = 0
 
     def close_unseen(self, account: str, coin: str, time_ms: int) -> Sequence[PositionClosed]:
         """The close of a position that is gone by `time_ms` without a known fill; nothing if there is none such."""
         known = self._unclosed()
         if known is None:
-            return ()
-        close = PositionClosed(
-            account=account,
-            time_ms=time_ms,
-            coin=coin,
-            side="long" if known.is_long else "short",
-            size=abs(known.peak),
-            cause="state",
-            opened_ms=known.opened_ms,
-            fees=known.fees,
-            fee_token=known.fee_token,
-            funding=known.funding + self._funding_between(known.first_ms, time_ms),
-            fills=known.fills,
-            complete=False,
-            trigger="state",
-        )
-        self.provisional, self.provisional_ms = close.key, time_ms
+            return []
+        # The fills may be ahead of the account state; a position never ends before its newest fill.
+        life = Life(episode=known, closing=None, closed_ms=max(time_ms, known.last_ms), payments=self.fundings)
+        close = life.statement(account, coin, self.clock_ms)
+        self.provisional, self.provisional_ms = close.key, close.time_ms
         return [close]
+
+    def learn(self, close: PositionClosed) -> None:
+        """Take over what was stated, from the stored close."""
+        # When it was stated, these fills waited no more: for a clock that the stored events do not have.
+        if any(fill.key == close.trigger or _proves(fill, close) for fill in self.waiting):
+            self._accept_break()
+        known = [life for life in self.closed if life.is_about(close)]
+        if not known and close.cause == "state":
+            known = [life for life in self.closed if life.may_be_about(close)][:1]
+        for life in known:
+            self.is_told(life, close)
+        if close.cause == "state" and not known:
+            self.provisional, self.provisional_ms = close.key, close.time_ms
+        elif close.completes == self.provisional:
+            self.provisional = ""
 
     def _unclosed(self) -> Episode | None:
         """The position that was open last and of which no end was stated yet, by its fills or else by its sighting."""
@@ -95,54 +109,31 @@ class Chain:
         if seen is None or seen.last_ms <= self.time_ms + PATIENCE_MS:
             return None
         peak = seen.size if seen.side == "long" else -seen.size
-        return Episode(is_long=peak > 0, first_ms=seen.first_ms, peak=peak, complete=False)
+        return Episode(is_long=peak > 0, first_ms=seen.first_ms, last_ms=seen.last_ms, peak=peak, complete=False)
 
-    def _apply(self, fill: Fill, start: Decimal) -> Sequence[PositionClosed]:
+    def _apply(self, fill: Fill, start: Decimal, part: Fill | None = None) -> Sequence[PositionClosed]:
         """Count a fill that takes the position on from `start`."""
         self.time_ms = max(self.time_ms, fill.time_ms)
+        end = end_of(fill, start)
+        self.position = end
         episode = self.episode
-        if fill.self_trade:
-            return self._apply_self_trade(fill, start)
-        is_buy = fill.side == "buy"
-        self.position = end = start + fill.size if is_buy else start - fill.size
         if episode is None:
+            if fill.self_trade and not start:
+                return ()
             episode = self.episode = begin(fill, start)
-        if is_buy is episode.is_long:
-            episode.increase(fill, end)
-            return ()
+            episode.miss(ZERO, start)
         if end and end.is_signed() is episode.is_long:
-            return [self._flip(fill, episode, start, end)]
-        episode.reduce(fill)
-        return () if end else [self._close(fill, episode, cause_of(fill))]
+            return self._flip(fill, episode, start, end)
+        episode.count(fill, start, end, part)
+        return () if end else self.close(fill, episode)
 
-    def _apply_self_trade(self, fill: Fill, start: Decimal) -> Sequence[PositionClosed]:
-        self.position = start
-        if self.episode is None and start:
-            self.episode = begin(fill, start)
-        if self.episode is not None:
-            self.episode.trade_with_itself(fill)
-        return ()
-
-    def _flip(self, fill: Fill, episode: Episode, start: Decimal, end: Decimal) -> PositionClosed:
+    def _flip(self, fill: Fill, episode: Episode, start: Decimal, end: Decimal) -> Sequence[PositionClosed]:
         closing, opening = split(fill, start)
-        episode.reduce(closing)
-        close = self._close(fill, episode, "flip")
+        episode.count(closing, start, ZERO, fill)
+        closes = self.close(fill, episode)
         self.episode = begin(opening, ZERO)
-        self.episode.increase(opening, end)
-        return close
-
-    def _close(self, fill: Fill, episode: Episode, cause: CloseCause) -> PositionClosed:
-        self.episode = None
-        episode.funding += self._funding_between(episode.first_ms, fill.time_ms)
-        self.fundings = [item for item in self.fundings if item[0] > fill.time_ms]
-        return episode.closed(fill, cause=cause, completes=self._completed(episode.first_ms))
-
-    def _completed(self, begin_ms: int) -> str:
-        """The key of the close of cause `state` that a life which began at `begin_ms` completes."""
-        if not self.provisional or begin_ms > self.provisional_ms:
-            return ""
-        key, self.provisional = self.provisional, ""
-        return key
+        self.episode.count(opening, ZERO, end)
+        return closes
 
     def _take_uncounted(self, fill: Fill) -> Sequence[PositionClosed]:
         """Take a fill without start position: it goes on from our own count, or opens if it says so."""
@@ -153,7 +144,12 @@ class Chain:
             start = ZERO
         if self.episode is not None:
             self.episode.complete = False
-        closes = self._apply(fill, start)
+        before = self.episode or begin(fill, start)
+        before.complete = False
+        if self.episode is None and (start or not fill.self_trade):
+            self.episode = before
+            before.miss(ZERO, start)
+        closes = self._apply(fill, start, msgspec.structs.replace(fill, start_position=start))
         if self.episode is not None:
             self.episode.complete = False
         return closes
@@ -175,14 +171,25 @@ class Chain:
         return closes
 
     def _next_link(self) -> Fill | None:
-        """The first waiting fill that goes on from the position, and not from another waiting fill."""
-        ends = set()
+        """The first waiting fill that goes on from the position, and not from another waiting fill.
+
+        It is one of the oldest, for what an older one goes on from is missing before it.
+        """
+        ends, oldest_ms = set(), 0
         for fill in self.waiting:
             start = fill.start_position or ZERO
-            if start == (self.position or ZERO) and start not in ends:
-                return fill
+            if not self.is_late(fill, start):
+                oldest_ms = oldest_ms or fill.time_ms
+                if fill.time_ms > oldest_ms:
+                    return None
+                if start == (self.position or ZERO) and start not in ends and not self._is_second(fill):
+                    return fill
             ends.add(end_of(fill, start))
         return None
+
+    def _is_second(self, fill: Fill) -> bool:
+        """Whether another waiting fill comes before it."""
+        return any(comes_before(other, fill) for other in self.waiting)
 
     def _accept_break(self) -> list[PositionClosed]:
         closes: list[PositionClosed] = []
@@ -190,50 +197,44 @@ class Chain:
             fill = _head(self.waiting)
             self.waiting.remove(fill)
             start = fill.start_position or ZERO
-            closes += self._fold(fill, start) if fill.time_ms < self.time_ms else self._trust(fill, start)
+            closes += self.take_late(fill, start) if self.is_late(fill, start) else self._trust(fill, start)
             closes += self._link()
         return closes
 
+    def _is_witnessed(self, fill: Fill, start: Decimal) -> bool:
+        """Whether the account state showed the position that this fill starts at, so that waiting would be in vain.
+
+        Of a coin with known fills it must have shown it for so long that the fills before would be there.
+        """
+        seen = self.sighting
+        if seen is None or not start or seen.position != start:
+            return False
+        return self.position is None or seen.since_ms + PATIENCE_MS <= fill.time_ms
+
     def _trust(self, fill: Fill, start: Decimal) -> Sequence[PositionClosed]:
         """Go on from a fill although fills before it are missing."""
-        closes: Sequence[PositionClosed] = ()
-        episode = self.episode
-        if episode is not None and start and (start > 0) is episode.is_long:
-            episode.complete = False
+        episode, position = self.episode, self.position or ZERO
+        if episode is None:
+            return self._apply(fill, start)
+        if start and (start > 0) is episode.is_long:
+            episode.miss(position, start)
             episode.peak = max(episode.peak, start, key=abs)
-        elif episode is not None:
-            # The chain itself proves that the position ended before this fill.
-            closes = self.close_unseen(fill.account, fill.coin, max(episode.first_ms, fill.time_ms - 1))
-            self.episode = None
+            return self._apply(fill, start)
+        # The chain itself proves that the position ended before this fill.
+        episode.miss(position, ZERO)
+        life = Life(episode=episode, closing=None, closed_ms=max(episode.last_ms, fill.time_ms - 1))
+        life.payments = [payment for payment in self.fundings if payment[0] <= life.closed_ms]
+        self.fundings = [payment for payment in self.fundings if payment[0] > life.closed_ms]
+        life.names = self.completed(episode.first_ms)
+        self.episode = None
+        self.closed.append(life)
+        closes = () if life.names else self.state(life, fill)
         return [*closes, *self._apply(fill, start)]
 
-    def _fold(self, fill: Fill, start: Decimal) -> Sequence[PositionClosed]:
-        """Count a fill older than the chain: for the running episode if it spans it; a close of its own if it ends one.
 
-        The position stays as the newer fills say.
-        """
-        end = end_of(fill, start)
-        if start and (not end or (end > 0) is not (start > 0)):
-            return [self._close_alone(fill, start, end)]
-        episode = self.episode
-        if episode is not None and fill.time_ms >= episode.first_ms:
-            episode.complete = False
-            if fill.self_trade:
-                episode.trade_with_itself(fill)
-            elif (fill.side == "buy") is episode.is_long:
-                episode.increase(fill, end)
-            else:
-                episode.reduce(fill)
-        return ()
-
-    def _close_alone(self, fill: Fill, start: Decimal, end: Decimal) -> PositionClosed:
-        """The close of a position of which only the closing fill is known."""
-        episode = begin(fill, start)
-        episode.reduce(split(fill, start)[0] if end else fill)
-        return episode.closed(fill, cause="flip" if end else cause_of(fill), completes=self._completed(fill.time_ms))
-
-    def _funding_between(self, first_ms: int, last_ms: int) -> Decimal:
-        return sum((amount for time_ms, amount in self.fundings if first_ms <= time_ms <= last_ms), ZERO)
+def _proves(fill: Fill, close: PositionClosed) -> bool:
+    """Whether a close of cause `state` was stated because this fill starts anew."""
+    return close.cause == "state" and fill.time_ms - 1 <= close.time_ms <= fill.time_ms
 
 
 def _time_of(fill: Fill) -> int:

@@ -1,12 +1,14 @@
 """Position closes: from fills, confirmed by the account state.
 
 A position is closed by the fill that ends its chain at 0 or turns it around. One that vanishes from the account state
-while its fills still leave it open is given ten seconds, then becomes a close of cause `state`, which a later close
-with the fill's figures names in `completes`.
+while its fills still leave it open is given ten seconds, then becomes a close of cause `state`. What becomes known
+later (the closing fill, fills that were read back, funding) makes a further close, which names the one before it in
+`completes`. The holding of an outcome is followed in the same way, and its settlement is a close.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,19 +16,22 @@ from typing import Any, Final
 import msgspec
 
 from hlmon.contract import DeriverFactory, NoConfig, Settings
-from hlmon.derive.chain import PATIENCE_MS, Chain, Sighting
-from hlmon.derive.figures import dex_of
-from hlmon.events import AccountState, Event, Fill, Funding, Position, PositionClosed
+from hlmon.derive.chain import Chain, Sighting
+from hlmon.derive.history import PATIENCE_MS
+from hlmon.derive.shown import Shown
+from hlmon.events import AccountState, Event, Fill, Funding, InputEnded, Position, PositionClosed, Rebuilt
 
-KINDS: Final = frozenset({"fill", "funding", "position", "position_closed", "account_state"})
+KINDS: Final = frozenset({"fill", "funding", "position", "position_closed", "account_state", "input_ended", "rebuilt"})
+KEPT_FILLS: Final = 1_000
+"""How many fills of an account are kept whole, so that a late one among them can divide the life that it falls into."""
 
 
 class AccountMemory(msgspec.Struct, omit_defaults=True):
-    """One account. `clock_ms` moves with account states and, while fills wait, with fills."""
+    """One account. `clock_ms` moves with account states and, while something waits, with fills."""
 
     clock_ms: int = 0
     chains: dict[str, Chain] = msgspec.field(default_factory=dict)
-    waiting: set[str] = msgspec.field(default_factory=set)  # coins with waiting fills
+    waiting: set[str] = msgspec.field(default_factory=set)  # coins with waiting fills, or with a close to state anew
     vanished: dict[str, int] = msgspec.field(default_factory=dict)  # coins gone from the account state, since when
 
 
@@ -41,11 +46,14 @@ class Closes:
 
     def __init__(self) -> None:
         self._accounts = Memory().accounts
+        self._kept: dict[str, deque[str]] = {}  # by account the coins of the fills that are kept, by arrival
         self._takers: dict[str, Callable[[Any], Sequence[Event]]] = {
             "funding": self._take_funding,
             "position": self._take_position,
             "position_closed": self._take_close,
             "account_state": self._take_state,
+            "input_ended": self._take_end,
+            "rebuilt": self._take_rebuilt,
         }
 
     def __call__(self, event: Event, /) -> Sequence[Event]:
@@ -62,25 +70,33 @@ class Closes:
     def load_memory(self, memory: bytes, /) -> None:
         """Take over a dumped memory."""
         self._accounts = msgspec.json.decode(memory, type=Memory).accounts
+        self._kept = {address: deque(_kept_coins(account)) for address, account in self._accounts.items()}
 
     def _take_fill(self, fill: Fill) -> Sequence[Event]:
-        if not fill.size:  # such rows come; they open nothing and close nothing
-            return ()
         account = self._account(fill.account)
         chain = account.chains.get(fill.coin)
+        if not fill.size:
+            return ()  # it opens and closes nothing
         if chain is None:
-            if not fill.is_perp:
+            if not fill.is_perp and not is_outcome(fill.coin):
                 return ()
             chain = account.chains[fill.coin] = Chain()
         closes = chain.take(fill, account.clock_ms)
-        if chain.waiting or account.waiting:
+        kept = self._kept[fill.account]
+        kept.append(fill.coin)
+        if len(kept) > KEPT_FILLS:
+            _forget(account, kept.popleft())
+        if account.waiting or chain.waiting or chain.restate_ms:
             account.clock_ms = max(account.clock_ms, fill.time_ms)
             account.waiting.add(fill.coin)
             closes = [*closes, *_expire(account)]
         return closes
 
     def _take_funding(self, funding: Funding) -> Sequence[Event]:
-        self._chain(funding.account, funding.coin).fund(funding)
+        chain = self._chain(funding.account, funding.coin)
+        chain.fund(funding)
+        if chain.restate_ms:
+            self._accounts[funding.account].waiting.add(funding.coin)
         return ()
 
     def _take_position(self, position: Position) -> Sequence[Event]:
@@ -91,19 +107,21 @@ class Closes:
                 vanished.setdefault(position.coin, position.time_ms)
             return ()
         seen, was_gone = chain.sighting, vanished.pop(position.coin, None) is not None
+        signed = position.size if position.side == "long" else -position.size
         if seen is None or was_gone:
-            chain.sighting = Sighting(position.side, position.size, position.time_ms, position.time_ms)
+            seen = chain.sighting = Sighting(position.side, position.size, position.time_ms, position.time_ms)
         else:
             seen.side, seen.size, seen.last_ms = position.side, max(seen.size, position.size), position.time_ms
+        if seen.position != signed:
+            seen.position, seen.since_ms = signed, position.time_ms
         return ()
 
     def _take_close(self, close: PositionClosed) -> Sequence[Event]:
-        """Learn from the stored closes which one of cause `state` still waits for its fill."""
-        chain = self._chain(close.account, close.coin)
-        if close.cause == "state":
-            chain.provisional, chain.provisional_ms = close.key, close.time_ms
-        elif close.completes == chain.provisional:
-            chain.provisional = ""
+        """Learn from the stored closes what was stated."""
+        chain, account = self._chain(close.account, close.coin), self._accounts[close.account]
+        chain.learn(close)
+        if chain.restate_ms:
+            account.waiting.add(close.coin)
         return ()
 
     def _take_state(self, state: AccountState) -> Sequence[Event]:
@@ -111,12 +129,33 @@ class Closes:
         account.clock_ms = max(account.clock_ms, state.time_ms)
         if not account.waiting and not account.vanished:
             return ()
-        return [*_expire(account), *_confirm(account, state)]
+        shown = Shown(state)
+        for coin in account.waiting:
+            if (size := shown.size(coin)) is not None:
+                account.chains[coin].agree(size, state.time_ms)
+        return [*_expire(account), *_confirm(account, shown)]
+
+    def _take_end(self, _end: InputEnded) -> Sequence[Event]:
+        """Wait for nothing any more."""
+        closes: list[PositionClosed] = []
+        for address, account in self._accounts.items():
+            for coin in sorted(account.waiting):
+                closes += account.chains[coin].settle(account.clock_ms)
+            account.waiting.clear()
+            for coin, since_ms in sorted(account.vanished.items()):
+                closes += _close_vanished(account, address, coin, since_ms)
+        return closes
+
+    def _take_rebuilt(self, _rebuilt: Rebuilt) -> Sequence[Event]:
+        """State what was stated in vain."""
+        chains = (chain for account in self._accounts.values() for chain in account.chains.values())
+        return [close for chain in chains for close in chain.rebuilt()]
 
     def _account(self, address: str) -> AccountMemory:
         account = self._accounts.get(address)
         if account is None:
             account = self._accounts[address] = AccountMemory()
+            self._kept[address] = deque()
         return account
 
     def _chain(self, address: str, coin: str) -> Chain:
@@ -127,29 +166,53 @@ class Closes:
         return chain
 
 
+def is_outcome(coin: str) -> bool:
+    """Whether a coin is one side of an outcome market, as `#14880`."""
+    return coin.startswith("#")
+
+
+def _forget(account: AccountMemory, coin: str) -> None:
+    """Keep the oldest fill of a coin no longer; of an outcome that is over keep nothing."""
+    chain = account.chains.get(coin)
+    if chain is not None:
+        chain.forget_oldest()
+        if is_outcome(coin) and not chain.position and chain.is_settled and not chain.closed:
+            del account.chains[coin]
+
+
+def _kept_coins(account: AccountMemory) -> list[str]:
+    kept = [(part.time_ms, coin) for coin, chain in account.chains.items() for part in chain.kept()]
+    return [coin for _, coin in sorted(kept)]
+
+
 def _expire(account: AccountMemory) -> list[PositionClosed]:
     """The closes of fills that have waited too long."""
     closes: list[PositionClosed] = []
     for coin in sorted(account.waiting):
         chain = account.chains[coin]
         closes += chain.expire(account.clock_ms)
-        if not chain.waiting:
+        if chain.is_settled:
             account.waiting.remove(coin)
     return closes
 
 
-def _confirm(account: AccountMemory, state: AccountState) -> list[PositionClosed]:
+def _confirm(account: AccountMemory, shown: Shown) -> list[PositionClosed]:
     """The closes of positions that the account state has not shown for long enough."""
     closes: list[PositionClosed] = []
-    dexes = {dex.dex for dex in state.dexes if dex.complete}
-    shown = {position.coin for dex in state.dexes for position in dex.positions}
     for coin, since_ms in list(account.vanished.items()):
-        if state.time_ms < since_ms + PATIENCE_MS or coin in shown or dex_of(coin) not in dexes:
-            continue
-        chain = account.chains[coin]
-        closes += chain.close_unseen(state.account, coin, since_ms)
-        chain.sighting = None
-        del account.vanished[coin]
+        # A fill may be ahead of the account state: it is given its time as well.
+        episode = account.chains[coin].episode
+        newest_ms = max(since_ms, episode.last_ms) if episode else since_ms
+        if shown.time_ms >= newest_ms + PATIENCE_MS and shown.size(coin) == 0:
+            closes += _close_vanished(account, shown.account, coin, since_ms)
+    return closes
+
+
+def _close_vanished(account: AccountMemory, address: str, coin: str, since_ms: int) -> Sequence[PositionClosed]:
+    chain = account.chains[coin]
+    closes = chain.close_unseen(address, coin, since_ms)
+    chain.sighting = None
+    del account.vanished[coin]
     return closes
 
 

@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 
 from hlmon.contract import DeriverFactory, NoConfig, Settings
-from hlmon.derive.figures import dex_of, ratio
-from hlmon.events import AccountState, Event, Position, PositionClosed, PositionReading
+from hlmon.derive.figures import ratio
+from hlmon.derive.shown import Shown
+from hlmon.events import AccountState, Event, Position, PositionClosed, PositionReading, is_perp
 
 KINDS: Final = frozenset({"account_state", "position", "position_closed"})
 SLACK_MS: Final = 10_000
@@ -62,7 +63,7 @@ class Positions:
                 return self._compare(memory, event)
             case Position():
                 memory.positions[event.coin] = event
-            case PositionClosed(net_pnl=Decimal()):
+            case PositionClosed(net_pnl=Decimal(), coin=coin) if is_perp(coin):
                 return _note_close(memory, event)
         return ()
 
@@ -79,15 +80,15 @@ class Positions:
         if state.time_ms <= memory.time_ms:
             return ()
         previous_ms, memory.time_ms = memory.time_ms, state.time_ms
-        shown = {reading.coin: reading for dex in state.dexes for reading in dex.positions}
+        shown = Shown(state)
+        open_ones = (reading for dex in state.dexes for reading in dex.positions if reading.size)
         changes = [
             position
-            for reading in shown.values()
+            for reading in open_ones
             if self._is_news(position := _open_position(state, reading), memory.positions.get(reading.coin))
         ]
-        dexes = {dex.dex for dex in state.dexes if dex.complete}
         for coin, held in memory.positions.items():
-            if held.is_open and coin not in shown and dex_of(coin) in dexes:
+            if held.is_open and shown.size(coin) == 0:
                 memory.seen_ms[coin] = max(previous_ms, held.time_ms)
                 changes.append(_vanished(memory, held, state.time_ms))
         for position in changes:

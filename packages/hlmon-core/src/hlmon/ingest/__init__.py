@@ -12,7 +12,7 @@ from typing import Any, Final
 from hlmon.contract import Deriver
 from hlmon.delivery.policy import quarantined, settle
 from hlmon.errors import JournalError
-from hlmon.events import STORED, Alert, Event, Fact, Quarantined, Reading, State, decode, encode
+from hlmon.events import STORED, Alert, Event, Fact, Quarantined, Reading, Rebuilt, State, decode, encode
 from hlmon.ingest.admission import Admission
 from hlmon.journal import Journal
 
@@ -133,7 +133,8 @@ class Ingest:
     def rebuild(self) -> None:
         """Give the derivers their memories back: as last saved, then the stored events after that. Call it first.
 
-        What they derive meanwhile is ignored, for it was stored at the time.
+        What they derive meanwhile is ignored, for it was stored at the time. When they are told that it is over, they
+        may still derive what was not.
         """
         known_to = {name: self._load_memory(name, deriver) for name, _, deriver in self._derivers}
         kinds = frozenset[str]().union(*(kinds for _, kinds, _ in self._derivers)) & STORED.keys()
@@ -143,6 +144,7 @@ class Ingest:
                 for name, deriver in self._wanted_by.get(event.kind, ()):
                     if seq > known_to[name]:
                         self._derive(name, deriver, event)
+        self([Rebuilt(time_ms=self._journal.newest_ms())])
 
     def _take(self, event: Event, depth: int) -> bool:
         kind = event.kind

@@ -44,7 +44,10 @@ class ClosedConfig(CoinRule, frozen=True, kw_only=True):
 
 
 class Closed:
-    """One alert per close; a close of cause `state` gives a second one when its figures are known."""
+    """One alert per close; a close of cause `state` gives a second one when its figures are known.
+
+    A close that is stated anew gives one if its net PnL reads otherwise now: whoever was told the first is told that.
+    """
 
     memory = None
 
@@ -57,17 +60,24 @@ class Closed:
             return
         unit = close.fee_token
         net = money(close.net_pnl, unit, signed=True)
+        before = money(close.previous_net_pnl, unit, signed=True)
+        if close.revision and before.text == net.text:
+            return
+        detail = ", corrected" if close.revision else ", details" if close.completes else ""
+        result = f"{net.text} net" if net.text else "PnL not known yet"
+        was = f" (was {before.text})" if before.text else ""
         held_ms = None if close.opened_ms is None else max(close.time_ms - close.opened_ms, 0)
         yield Finding(
             account=close.account,
-            subject=f"{close.account}:{close.coin}:{close.trigger}",
+            subject=f"{close.account}:{close.coin}:{close.trigger}" + (f":{close.revision}" if close.revision else ""),
+            known_ms=close.stated_ms or 0,
             labels={"coin": close.coin, "side": close.side, "cause": close.cause}
             | ({"tx_hash": close.tx_hash} if close.tx_hash else {}),
             values={
                 "coin": word(close.coin),
                 "side": word(close.side),
-                "ended": word(_VERBS.get(close.cause, "closed") + (", details" if close.completes else "")),
-                "result": word(f"{net.text} net" if net.text else "PnL not known yet"),
+                "ended": word(_VERBS.get(close.cause, "closed") + detail),
+                "result": word(result + was),
                 "size": plain(close.size),
                 "entry": price(close.entry_price),
                 "exit": price(close.exit_price),
@@ -202,7 +212,7 @@ class Forced:
 
     def __call__(self, fill: Fill, _standing: Collection[str], /) -> Iterable[Finding]:
         """The forced fill; the exchange marks the counterparty's too, which is none."""
-        if cause_of(fill) != self._cause:
+        if not fill.size or cause_of(fill) != self._cause:
             return
         start = fill.start_position
         side = "long" if fill.side == "sell" else "short"

@@ -30,6 +30,7 @@ class Finding:
     labels: Mapping[str, str] = field(default_factory=dict)
     account: str = ""
     verdict: Verdict = "happened"
+    known_ms: int = 0  # when it became known, if that is later than the event's time
 
 
 class Measure(Protocol):
@@ -150,7 +151,7 @@ class Rule:
         values = {**{name: word(text) for name, text in common.items()}, **finding.values}
         return Alert(
             account=account,
-            time_ms=max(event.time_ms, after_ms + 1),
+            time_ms=max(event.time_ms, finding.known_ms, after_ms + 1),
             rule=self._name,
             subject=finding.subject,
             severity=self._config.severity,

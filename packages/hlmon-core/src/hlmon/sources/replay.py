@@ -22,10 +22,10 @@ import msgspec
 
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import ConfigError, WireError
-from hlmon.events import Cvd, Event, Gap, MarketTrades
+from hlmon.events import Cvd, Event, Gap, InputEnded, MarketTrades
 from hlmon.hyperliquid.decode import decode_frame, quarantined
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
-from hlmon.hyperliquid.market import Coin
+from hlmon.hyperliquid.market import Coin, unread_trades
 from hlmon.hyperliquid.requests import Subscription
 
 LINES_PER_STEP: Final = 200
@@ -81,6 +81,7 @@ class Replay:
                         yield sum(map(len, lines))
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        ingest([InputEnded(time_ms=self._clock_ms)])
 
     def _events_of(self, line: bytes) -> Iterator[Event]:
         if not line:
@@ -118,6 +119,7 @@ class Replay:
         self._clock_ms = max(self._clock_ms, frame.newest_ms or 0)
         self.tally.quarantined += len(frame.unread)
         yield from frame.unread
+        yield from unread_trades(frame.unread)
         for event in frame.events:
             if isinstance(event, MarketTrades):
                 yield from self._trades(event)

@@ -18,6 +18,7 @@ from hlmon.testing.builders.readings import (
     make_position_reading,
     make_prices,
     make_pulse,
+    make_rebuilt,
     make_spot_state,
     make_twap,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "make_prices",
     "make_pulse",
     "make_quarantined",
+    "make_rebuilt",
     "make_spot_state",
     "make_twap",
 ]

@@ -21,6 +21,7 @@ from hlmon.events import (
     PositionReading,
     Prices,
     Pulse,
+    Rebuilt,
     SpotState,
     Trade,
     Twap,
@@ -125,6 +126,12 @@ def make_input_ended(**changes: Any) -> InputEnded:
     return InputEnded(**fields)
 
 
+def make_rebuilt(**changes: Any) -> Rebuilt:
+    """The derivers have their memories back."""
+    _, fields = next_fields(changes, account="")
+    return Rebuilt(**fields)
+
+
 def make_pulse(*accounts: AccountStatus, **changes: Any) -> Pulse:
     """All is well: one live source that watches these accounts, ALICE without any given, and one sink."""
     _, fields = next_fields(changes, account="")
@@ -148,5 +155,6 @@ READING_BUILDERS: Final[dict[str, Callable[..., Event]]] = {
     "twap": make_twap,
     "input_ended": make_input_ended,
     "pulse": make_pulse,
+    "rebuilt": make_rebuilt,
 }
 """A builder for every kind of reading."""
