@@ -9,6 +9,7 @@ import re
 import time
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import msgspec
@@ -21,6 +22,8 @@ from hlmon.cli.output import Plain
 from hlmon.cli.running import Verdict
 from hlmon.cli.screen import render
 from hlmon.cli.sections import View
+from hlmon.contract import NoConfig, NotifierFactory
+from hlmon.delivery import dispatch
 from hlmon.events import STORED, Event
 from hlmon.journal import Journal
 from hlmon.labels import Labels
@@ -80,6 +83,16 @@ def test_an_alert_is_plain_in_every_text_and_has_lines_in_its_body_only():
     assert dangerous(str(msgspec.to_builtins(plain_alert(alert)))) == []
     assert "\n" in plain_alert(alert).body
     assert document.count("\\n") == plain_alert(alert).body.count("\n")
+
+
+def test_every_notifier_is_given_plain_alerts(tmp_path):
+    with Journal.open(tmp_path / "j.db") as journal:
+        sent: list = []
+        factory = NotifierFactory(name="x", config=NoConfig, open=None)
+        notifier = SimpleNamespace(send=sent.extend)
+        (worker,) = dispatch(journal, {"x": (notifier, factory)}, {}, accounts={}, max_age_ms=1, quarantine=print)
+        worker._deliver([builders.make_alert(title=EVIL, body=EVIL, details={EVIL: EVIL})])
+    assert dangerous(str(msgspec.to_builtins(sent))) == []
 
 
 def test_labels_are_plain():

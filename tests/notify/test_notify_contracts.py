@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.policy import default
@@ -10,12 +11,14 @@ from typing import ClassVar
 
 import pytest
 
-from hlmon import Secret
+from hlmon import Secret, Settings
 from hlmon.testing import NotifierContract, PluginContract
+from hlmon.testing.builders import ALICE, make_alert
 from hlmon_notify import apprise, discord, mail, sns, telegram, webhook
 from hlmon_notify.apprise import AppriseConfig
 from hlmon_notify.discord import DiscordConfig
 from hlmon_notify.mail_config import EmailConfig
+from hlmon_notify.plugin import hlmon_notifiers
 from hlmon_notify.sns import SnsConfig
 from hlmon_notify.telegram import TelegramConfig
 from hlmon_notify.webhook import WebhookConfig
@@ -30,13 +33,58 @@ def answering(status, body=b"{}", *headers):
     return lambda exchange: exchange.answer(status, body, ("Content-Type", "application/json"), *headers)
 
 
-class OverHttp(NotifierContract):
+EVIL = "\x1b]52;c;eA==\x07\x9b31m\u202eABC\u2066\u200b\u2028\u2029\x7f\x00\r\nend"
+LABELLED = Settings(name="contract", accounts={ALICE: EVIL})
+
+
+class PlainContract(NotifierContract):
+    """What every notifier of this package does beyond the contract: text from outside is only text."""
+
+    def raw(self) -> list[str]:
+        """What came over the wire, as its receiver reads it."""
+        return list(self.sent())
+
+    def test_no_text_from_outside_acts_on_its_reader(self):
+        evil = {
+            "subject": EVIL,
+            "title": EVIL,
+            "body": EVIL,
+            "details": {EVIL: EVIL},
+            "labels": {"coin": EVIL, EVIL: EVIL},
+        }
+        with self.factory().open(self.config(), LABELLED) as notifier:
+            notifier.send([make_alert(account=ALICE, **evil)])
+            notifier.send([make_alert(account=ALICE, **evil), make_alert(account=ALICE, **evil)])
+        text = "".join(self.raw())
+        assert "ABC" in text
+        kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
+        assert [c for c in text if unicodedata.category(c) in kinds and c not in "\r\n"] == []
+
+
+def texts_in(value):
+    """Every text of a JSON value, names of fields too."""
+    if isinstance(value, dict):
+        return [text for name, inner in value.items() for text in (name, *texts_in(inner))]
+    if isinstance(value, list):
+        return [text for inner in value for text in texts_in(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+class OverHttp(PlainContract):
     """`self.service` is the stand-in."""
 
     refused = Reply(400)
 
     def sent(self):
         return self.service.accepted
+
+    def raw(self):
+        requests = [request for request in self.service.requests if request.method == "POST"]
+        found = []
+        for request in requests:
+            found += texts_in(json.loads(request.body)) if request.body.startswith(b"{") else texts_in(request.fields)
+            found += [*request.files.values(), *request.headers.values()]
+        return found
 
     def outage(self):
         return self.service.outage()
@@ -169,7 +217,7 @@ class TestApprise(OverHttp):
         return [f"{each['title']}\n{each['message']}" for each in documents]
 
 
-class ByMail(NotifierContract):
+class ByMail(PlainContract):
     """Over a mail server that keeps what it takes."""
 
     secrets: ClassVar = (PASSWORD,)
@@ -218,7 +266,7 @@ class TestMailOverTls(ByMail):
             yield
 
 
-class OnAws(NotifierContract):
+class OnAws(PlainContract):
     """Over moto, behind a proxy."""
 
     secrets: ClassVar = (AWS_KEY,)
@@ -289,3 +337,11 @@ class TestPlugin(PluginContract):
             "sns": SnsConfig(topic_arn="arn:aws:sns:us-east-1:123456789012:alerts"),
             "apprise": AppriseConfig(urls=(Secret("env:APPRISE_URL"),)),
         }
+
+
+def test_every_notifier_of_the_package_is_held_to_it():
+    cases = [
+        case for case in map(globals().get, globals()) if isinstance(case, type) and issubclass(case, PlainContract)
+    ]
+    held = {case().factory().name for case in cases if case.__name__.startswith("Test")}
+    assert held == {factory.name for factory in hlmon_notifiers()}

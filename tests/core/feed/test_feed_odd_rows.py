@@ -113,3 +113,20 @@ def test_an_account_whose_states_cannot_be_read_at_all_is_heard_all_the_same(wat
             }
 
     asyncio.run(live())
+
+
+def test_a_trade_that_cannot_be_read_is_a_gap_of_its_moment_and_the_others_count(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(coins=["BTC"])
+            now_ms = running.exchange.time_ms
+            await running.exchange.send("trades", [tools.trade(now_ms, 1)])  # the repetition after subscribing
+            rows = [tools.trade(now_ms + 1, 2), tools.trade(now_ms + 2, 3) | {"px": None}, tools.trade(now_ms + 3, 4)]
+            await running.exchange.send("trades", rows)
+            await tools.until(lambda: running.book.of("trades"))
+            assert [trade.trade_id for reading in running.book.of("trades") for trade in reading.trades] == [2, 4]
+            (gap,) = running.book.of("gap")
+            assert (gap.stream, gap.start_ms, gap.end_ms, gap.healed) == ("trades:BTC", now_ms + 2, now_ms + 2, False)
+            assert len(running.book.of("quarantine")) == 1
+
+    asyncio.run(live())

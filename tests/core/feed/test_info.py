@@ -5,7 +5,7 @@ import pytest
 
 from hlmon.errors import Permanent
 from hlmon.hyperliquid.budget import Budget
-from hlmon.hyperliquid.info import Info
+from hlmon.hyperliquid.info import Info, asked_seconds
 
 MIDS = b'{"BTC":"100.5"}'
 ALL_MIDS = {"type": "allMids"}
@@ -50,6 +50,40 @@ def test_the_wait_that_the_exchange_asks_for_is_obeyed(rest, hurried):
     rest.script = failing_until(hurried, first + 0.1, 503, {"Retry-After": "77"})
     ask(rest, hurried, ALL_MIDS)
     assert hurried.now - first == 77
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("\u0667", None),
+        ("soon", None),
+        ("9" * 5000, 999_999_999.0),
+        ("Wed, 99 Oct 99999 07:28:00 GMT", None),
+    ],
+)
+def test_a_wait_is_asked_for_in_seconds_or_by_the_servers_clock(retry_after, seconds):
+    assert asked_seconds(retry_after, "Wed, 21 Oct 2026 07:28:00 GMT") == seconds
+
+
+def test_a_moment_without_the_servers_clock_says_nothing():
+    assert asked_seconds("Wed, 21 Oct 2026 07:28:30 GMT", "") is None
+
+
+@pytest.mark.parametrize("wait", ["0", "nonsense", "99999999", "Wed, 21 Oct 2099 07:28:30 GMT"])
+def test_a_storm_of_429_is_outlasted_with_at_most_a_question_a_minute(rest, hurried, wait):
+    first = hurried.now
+    rest.script = failing_until(hurried, first + 900, 429, {"Retry-After": wait})
+    assert ask(rest, hurried, ALL_MIDS) == {"BTC": "100.5"}
+    assert hurried.now - first < 900 + 2 * 120
+    assert len(rest.payloads) <= 17
 
 
 @pytest.mark.parametrize("body", [b"null", b"{}", b'"slow down"', b"[]", b"<html>", b'{"code":1,"msg":"x"}'])

@@ -24,7 +24,7 @@ from hlmon.hyperliquid.exchange_clock import ExchangeClock
 from hlmon.hyperliquid.exchange_status import StatusPoll
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Ignored, Refusal
 from hlmon.hyperliquid.info import Info
-from hlmon.hyperliquid.market import Markets
+from hlmon.hyperliquid.market import Markets, unread_trades
 from hlmon.hyperliquid.open_orders import OpenOrderQuestions
 from hlmon.hyperliquid.questions import Questions
 from hlmon.hyperliquid.reading import Surroundings
@@ -238,7 +238,7 @@ class HyperliquidFeed:
         if frame.account and frame.stream not in HISTORY_REQUESTS:
             self._unread_states[frame.account, frame.stream] = frame.unread[0].reason
         if not frame.account:
-            self._ingest(frame.unread)
+            self._ingest([*frame.unread, *unread_trades(frame.unread)])
         stream = (frame.account, frame.stream)
         if stream not in self._told_unread:
             self._told_unread.add(stream)

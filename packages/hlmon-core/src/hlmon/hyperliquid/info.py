@@ -9,6 +9,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import msgspec
@@ -35,6 +36,7 @@ Retry = Callable[[int, Transient], float]
 AnswerT = TypeVar("AnswerT")
 
 _PIECE_BYTES = 65_536
+_MOST_DIGITS = 9
 _GZIP = 16 + zlib.MAX_WBITS
 
 _log = logging.getLogger(__name__)
@@ -282,9 +284,17 @@ def _refusal(response: Response) -> Transient | Permanent:
     text = f"the exchange answered {status}: {shown(_body(response, LARGEST_REFUSAL_BYTES))}"
     if status == 422:
         return Permanent(text)
-    retry_after = _seconds(response.headers.get("Retry-After", ""))
+    retry_after = asked_seconds(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
     return (_Throttled if status == 429 else Transient)(text, retry_after=retry_after)
 
 
-def _seconds(text: str) -> float | None:
-    return float(text) if text.strip().isdigit() else None
+def asked_seconds(retry_after: str, date: str) -> float | None:
+    """The wait that Retry-After asks for (RFC 9110, 10.2.3): seconds, or a moment by the server's own clock."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:_MOST_DIGITS])
+    try:
+        seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(date)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, seconds)

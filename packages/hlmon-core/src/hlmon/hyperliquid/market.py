@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from hlmon.events import Checkpoint, Event, Gap, MarketTrades, Trade
+from hlmon.events import Checkpoint, Event, Gap, MarketTrades, Quarantined, Trade
 from hlmon.events.readings import trade_names
 from hlmon.hyperliquid.stored import Stored
 
@@ -86,6 +86,21 @@ class Coin:
             return ()
         end_ms = max(gap.start_ms, newest_ms)
         return (Gap(stream=gap.stream, start_ms=gap.start_ms, end_ms=end_ms, time_ms=end_ms, reason=gap.reason),)
+
+
+def unread_trades(unread: Sequence[Quarantined]) -> list[Gap]:
+    """Trades that came and could not be read, as gaps: the sums over their moments are not complete."""
+    return [
+        Gap(
+            stream=row.stream,
+            start_ms=row.time_ms,
+            end_ms=row.time_ms,
+            time_ms=row.time_ms,
+            reason="a trade could not be read",
+        )
+        for row in unread
+        if row.stream.startswith("trades:") and row.time_ms
+    ]
 
 
 def _names(trades: Sequence[Trade]) -> list[tuple[int, object]]:

@@ -25,7 +25,7 @@ from hlmon.errors import ConfigError, WireError
 from hlmon.events import Cvd, Event, Gap, InputEnded, MarketTrades
 from hlmon.hyperliquid.decode import decode_frame, quarantined
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
-from hlmon.hyperliquid.market import Coin
+from hlmon.hyperliquid.market import Coin, unread_trades
 from hlmon.hyperliquid.requests import Subscription
 
 LINES_PER_STEP: Final = 200
@@ -119,6 +119,7 @@ class Replay:
         self._clock_ms = max(self._clock_ms, frame.newest_ms or 0)
         self.tally.quarantined += len(frame.unread)
         yield from frame.unread
+        yield from unread_trades(frame.unread)
         for event in frame.events:
             if isinstance(event, MarketTrades):
                 yield from self._trades(event)
