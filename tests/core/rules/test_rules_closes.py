@@ -148,3 +148,7 @@ def test_the_order_and_transaction_of_a_fill_are_labels(watch):
     assert alert.labels == {
         "coin": "BTC", "side": "long", "order_id": "7", "tx_hash": "0xabc", "type": "position_opened",
     }  # fmt: skip
+
+
+def test_a_fill_of_nothing_opens_no_position(watch):
+    assert watch("position_opened")(make_fill(size=D(0))) == []
