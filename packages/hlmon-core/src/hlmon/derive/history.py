@@ -69,17 +69,26 @@ class History:
 
     def forget_oldest(self) -> None:
         """Keep the oldest fill that is kept whole in the sums only."""
-        episodes = [life.episode for life in self.closed if life.episode.parts]
-        if self.episode is not None and self.episode.parts:
-            episodes.append(self.episode)
-        if not episodes:
+        episodes = self._keeping()
+        episode = next(episodes, None)
+        if episode is None:
             return
-        part = episodes[0].forget_oldest()
-        _, start, end = portion(part)
-        is_flip = end_of(part, start) != end
-        if is_flip and len(episodes) > 1 and episodes[1].parts[0].key == split(part, start)[1].key:
-            episodes[1].forget_oldest()
-        self._drop()
+        part = episode.forget_oldest()
+        start = part.start_position or ZERO
+        if start and start * end_of(part, start) < 0:  # of a flip, the opening part is the first one of the next life
+            after = next(episodes, None)
+            if after and after.parts[0].key == split(part, start)[1].key:
+                after.forget_oldest()
+        if not episode.parts:
+            self._drop()
+
+    def _keeping(self) -> Iterator[Episode]:
+        """The lives of which fills are kept whole, oldest first."""
+        for life in self.closed:
+            if life.episode.parts:
+                yield life.episode
+        if self.episode is not None and self.episode.parts:
+            yield self.episode
 
     def kept(self) -> Iterator[Fill]:
         """The fills that are kept whole."""
