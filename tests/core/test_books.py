@@ -274,3 +274,19 @@ def test_what_was_read_back_before_the_books_begin_ends_where_its_newest_fill_do
     assert books.doubt(40.0) is None
     books.compare(state(9000, {"BTC": 11}), 41.0)
     assert books.doubt(80.0).since_ms == BEGIN_MS + 5000 - SETTLED_MS
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+@pytest.mark.parametrize("is_ordered", [False, True])
+def test_of_very_many_fills_the_newest_are_kept_and_a_break_is_not_forgotten(is_missing, is_ordered):
+    account = Account()
+    rows = [fill(number // 3, number, 1, number + 1) for number in range(15_000)]
+    if is_missing:
+        del rows[1_000]
+    if not is_ordered:
+        rows[500], rows[600] = rows[600], rows[500]
+    for row in rows:
+        account.books.take([row])
+    account.show(5_000, BTC=15_000)
+    assert (account.wait() is not None) is is_missing
+    assert len(account.books._coins["BTC"].fills) <= 10_000

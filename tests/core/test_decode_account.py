@@ -158,7 +158,11 @@ def test_a_position_with_a_field_that_says_nothing_is_read(field, value, expecte
     sent = STATE | {"assetPositions": [{"position": POSITION | {field: value}}]}
     seen = frame("clearinghouseState", dex="", clearinghouseState=sent)
     assert seen.events[0].dexes == (
-        msgspec.structs.replace(DEX_STATE, positions=(msgspec.structs.replace(DEX_STATE.positions[0], **expected),)),
+        msgspec.structs.replace(
+            DEX_STATE,
+            positions=(msgspec.structs.replace(DEX_STATE.positions[0], **expected),),
+            exact=field != "marginUsed",  # of an isolated position it is the equity
+        ),
     )
     assert seen.unread == ()
 
@@ -222,3 +226,46 @@ def test_what_is_no_list_of_escrows_costs_no_balance(odd):
     (state,) = frame("spotState", spotState=sent).events
     assert [held.total for held in state.balances] == [7]
     assert (state.escrows, state.portfolio_margin) == ((), False)
+
+
+ISOLATED = {"type": "isolated", "value": 10, "rawUsd": "-1"}
+
+
+def dex_with(state=(), summary=(), **position):
+    """One position on the main dex, of which these fields are odd."""
+    whole = {"coin": "BTC", "szi": "1", "leverage": {"type": "cross", "value": 10}, "entryPx": "100"}
+    whole |= {
+        "positionValue": "100",
+        "unrealizedPnl": "1",
+        "liquidationPx": "50",
+        "marginUsed": "10",
+        "maxLeverage": 40,
+    }
+    totals = {"accountValue": "1000", "totalNtlPos": "100", "totalMarginUsed": "10"}
+    sent = {"marginSummary": totals | dict(summary), "crossMarginSummary": totals, "crossMaintenanceMarginUsed": "5"}
+    sent |= {"withdrawable": "10", "assetPositions": [{"position": whole | position}], "time": BEGIN_MS} | dict(state)
+    (found,) = frame("allDexsClearinghouseState", clearinghouseStates=[["", sent]]).events
+    return found.dexes[0]
+
+
+@pytest.mark.parametrize("odd", [None, "", "NaN"])
+def test_a_figure_that_margin_is_made_of_is_not_taken_for_0_where_it_was_not_told(odd):
+    inexact = [
+        dex_with(positionValue=odd),
+        dex_with(unrealizedPnl=odd),
+        dex_with(leverage=ISOLATED, marginUsed=odd),
+        dex_with(state={"crossMaintenanceMarginUsed": odd}),
+        dex_with(summary={"totalNtlPos": odd}),
+    ]
+    assert [(dex.exact, len(dex.positions)) for dex in inexact] == [(False, 1)] * 5
+
+
+@pytest.mark.parametrize("odd", [None, "", "NaN"])
+def test_a_figure_that_nothing_is_made_of_costs_nothing(odd):
+    exact = [
+        dex_with(),
+        dex_with(marginUsed=odd, maxLeverage=odd, liquidationPx=odd, entryPx=odd, cumFunding=odd),
+        dex_with(leverage=ISOLATED, state={"crossMaintenanceMarginUsed": odd}),
+        dex_with(state={"crossMaintenanceMarginUsed": odd, "assetPositions": []}, summary={"totalNtlPos": odd}),
+    ]
+    assert [dex.exact for dex in exact] == [True] * 4

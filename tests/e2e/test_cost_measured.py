@@ -70,7 +70,7 @@ class Time:
 class Rest:
     """The REST side of a simulated exchange, without HTTP."""
 
-    failing, failing_since = "", 0.0
+    failing, failing_since, plenty = "", 0.0, True
 
     def __init__(self, server: SimServer) -> None:
         self._server = server

@@ -186,6 +186,21 @@ def test_a_list_of_coins_that_is_not_understood_leaves_them_doubtful(watching, t
     asyncio.run(live())
 
 
+def test_one_odd_list_of_coins_is_not_the_last_word(watching, tools):
+    async def live():
+        async with watching() as running:
+            known, running.answers.by_type["meta"] = running.answers.by_type["meta"], {"universe": []}
+            await running.start(tools.alice, coins=("BTC",), wait=False)
+            await running.live_on(10)
+            assert "unknown coin 'BTC'" in " ".join(running.feed.status().problems)
+            running.answers.by_type["meta"] = known
+            await running.live_on(310)
+            assert running.feed.status().coins == ["BTC"]
+            assert running.feed.status().problems == []
+
+    asyncio.run(live())
+
+
 def test_prices_are_asked_only_while_an_account_holds_a_token(watching, tools):
     async def live():
         async with watching() as running:

@@ -94,6 +94,13 @@ def test_a_position_that_could_not_be_read_gives_no_figure(monitor):
     assert seen.state() == [D(51_000)]
 
 
+def test_a_figure_that_was_not_told_gives_no_figure_and_ends_no_condition(monitor):
+    seen = monitor()
+    assert seen.state(make_dex_state(cross_maintenance_margin=D(49_000))) == [D(51_000), "firing"]
+    assert seen.state(make_dex_state(exact=False)) == []
+    assert seen.state() == [D(51_000), "resolved"]
+
+
 def test_a_balance_that_could_not_be_read_counts_as_it_was(monitor):
     seen = monitor()
     seen.tell(seen.usdc(1_000, 10), seen.usdc(900, complete=False))

@@ -98,7 +98,7 @@ OPEN_POSITIONS: Final = 3  # of an account at any time
 TRADE_FRAME_S: Final = 0.291  # between those of a busy coin; each changes its CVD bucket
 EVENTS_PER_TRADE: Final[Mapping[str, float]] = {
     "fill": 2,
-    "order": 2,
+    "order": 3,  # placed, filled in part, filled
     "position": 2,
     "position_closed": 0.5,
     "alert": 0.5,

@@ -56,6 +56,8 @@ class AccountView(msgspec.Struct, omit_defaults=True):
             return f"dex {missing} is missing"
         if not all(dex.complete for dex in state.dexes):
             return "a position could not be read"
+        if not all(dex.exact for dex in state.dexes):
+            return "a figure of a position or of a dex could not be read"
         return self._emptied(state, self.mode)
 
     def is_priced(self, prices: Mapping[str, Decimal]) -> bool:

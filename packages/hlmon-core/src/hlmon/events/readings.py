@@ -33,7 +33,8 @@ class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An account's margin and positions on one perp dex ("" is the main one), in that dex's collateral token.
 
-    Where `complete` is False a position could not be read: from a coin that is not here nothing follows.
+    Where `complete` is False a position could not be read: from a coin that is not here nothing follows. Where `exact`
+    is False a figure was not told that margin, value or health are made of, and stands here as 0.
     """
 
     dex: str
@@ -45,6 +46,7 @@ class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     withdrawable: Decimal
     positions: tuple[PositionReading, ...]
     complete: bool = True
+    exact: bool = True
 
 
 class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_state"):

@@ -71,7 +71,7 @@ class CollateralMoves:
     def _perp_sign(self, state: AccountState, mode: AccountMode) -> str:
         before, self._dexes = self._dexes, {dex.dex: dex for dex in state.dexes}
         pairs = [(before[name], dex) for name, dex in self._dexes.items() if name in before]
-        if not pairs or not all(old.complete and new.complete for old, new in pairs):
+        if not pairs or not all(dex.complete and dex.exact for pair in pairs for dex in pair):
             return ""
         if not shares_collateral(mode) and any(_is_bare(old, new) for old, new in pairs):
             return "it has positions on a dex without any collateral"

@@ -15,6 +15,8 @@ from hlmon.events import (
 )
 from hlmon.hyperliquid import wire
 
+_ZERO = Decimal(0)
+
 
 def funding_from(account: str, time_ms: int, row: wire.FundingDelta) -> Funding:
     """A funding payment; the exchange's sign is ours: + is received."""
@@ -62,16 +64,29 @@ def spot_state_from(account: str, row: wire.SpotBalances, clock_ms: int, *, comp
 
 def _dex_state(dex: str, row: wire.MarginState, complete: bool) -> DexState:
     total = row.margin_summary
+    held = [wrapped.position for wrapped in row.asset_positions if wrapped.position.szi]
     return DexState(
         dex=dex,
         account_value=total.account_value,
         cross_account_value=(row.cross_margin_summary or total).account_value,
-        notional=total.total_ntl_pos,
+        notional=total.total_ntl_pos or _ZERO,
         margin_used=total.total_margin_used,
-        cross_maintenance_margin=row.cross_maintenance_margin_used,
+        cross_maintenance_margin=row.cross_maintenance_margin_used or _ZERO,
         withdrawable=row.withdrawable,
-        positions=tuple(_position(wrapped.position) for wrapped in row.asset_positions if wrapped.position.szi),
+        positions=tuple(_position(position) for position in held),
         complete=complete,
+        exact=not held or _is_exact(row, held),
+    )
+
+
+def _is_exact(row: wire.MarginState, held: Sequence[wire.Position]) -> bool:
+    """Whether all was told that margin, value and health are made of; what was not stands as 0."""
+    isolated = [position for position in held if position.leverage.type == "isolated"]
+    return (
+        row.margin_summary.total_ntl_pos is not None
+        and (row.cross_maintenance_margin_used is not None or len(isolated) == len(held))
+        and all(position.position_value is not None and position.unrealized_pnl is not None for position in held)
+        and all(position.margin_used is not None for position in isolated)
     )
 
 
@@ -79,11 +94,11 @@ def _position(row: wire.Position) -> PositionReading:
     return PositionReading(
         coin=row.coin,
         size=row.szi,
-        position_value=row.position_value,
+        position_value=row.position_value or _ZERO,
         entry_price=row.entry_px,
-        unrealized_pnl=row.unrealized_pnl,
+        unrealized_pnl=row.unrealized_pnl or _ZERO,
         liquidation_price=row.liquidation_px,
-        margin_used=row.margin_used,
+        margin_used=row.margin_used or _ZERO,
         leverage=row.leverage.value,
         margin_mode="isolated" if row.leverage.type == "isolated" else "cross",
         max_leverage=row.max_leverage,

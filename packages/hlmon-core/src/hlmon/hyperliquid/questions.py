@@ -97,6 +97,9 @@ class Questions:
         for coin in markets.coins.values():
             if coin.problem:
                 _log.error("%s", coin.problem)
+        while unknown := [coin.name for coin in markets.coins.values() if coin.problem and not coin.valid]:
+            await self._clock.sleep(REFUSED_SECONDS)  # one odd list of them must not be the last word
+            markets.judge(await coins.validate(unknown, self._info))
 
     async def price(self, around: Surroundings) -> None:
         """Prices of spot tokens, every snapshot interval, while any account holds some; their list every hour."""

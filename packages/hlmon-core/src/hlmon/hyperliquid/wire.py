@@ -197,11 +197,11 @@ class Position(Row):
 
     coin: Word
     szi: Decimal
-    position_value: Decimal = ZERO
+    position_value: Decimal | None = None
     entry_px: Decimal | None = None
-    unrealized_pnl: Decimal = ZERO
+    unrealized_pnl: Decimal | None = None
     liquidation_px: Decimal | None = None
-    margin_used: Decimal = ZERO
+    margin_used: Decimal | None = None
     leverage: Leverage = msgspec.field(default_factory=Leverage)
     max_leverage: int = 0
     cum_funding: CumulativeFunding = msgspec.field(default_factory=CumulativeFunding)
@@ -217,7 +217,7 @@ class MarginSummary(Row):
     """Totals of one dex."""
 
     account_value: Decimal
-    total_ntl_pos: Decimal = ZERO
+    total_ntl_pos: Decimal | None = None
     total_margin_used: Decimal = ZERO
 
 
@@ -227,7 +227,7 @@ class MarginState(Row):
     margin_summary: MarginSummary
     asset_positions: list[AssetPosition]
     cross_margin_summary: MarginSummary | None = None
-    cross_maintenance_margin_used: Decimal = ZERO
+    cross_maintenance_margin_used: Decimal | None = None
     withdrawable: Decimal = ZERO
     time: Time | None = None
 
