@@ -57,7 +57,7 @@ def test_snapshots_every_minute_are_1440_writes_a_day():
 
 def test_a_trade_more_is_a_few_writes_more_and_an_account_more_is_all_again():
     one, ten = (units_per_day(Usage(trades_per_day=trades), Units())[0] for trades in (1, 10))
-    assert ten - one == 9 * 8
+    assert ten - one == 9 * 10
     assert units_per_day(Usage(accounts=3), Units())[0] == 3 * ten
 
 

@@ -85,7 +85,7 @@ def test_an_empty_screen_says_what_to_do_and_fills_the_terminal(width: int, heig
 
 def test_an_account_shows_label_mode_value_health_and_when_it_was_heard():
     snapshot = make_account_snapshot(account_value=Decimal("12345.67"), mode="unified", health_score=83)
-    status = make_status(AccountStatus(address=ALICE, status="watched", last_seen_ms=NOW_MS - 4_000))
+    status = make_status(AccountStatus(address=ALICE, mode="unified", status="watched", last_seen_ms=NOW_MS - 4_000))
     line = line_with("main", lines(board_of(snapshot), status, labels={ALICE: "main"}))
     for text in ("unified", "12,346", " 83", "4 s ago"):
         assert text in line

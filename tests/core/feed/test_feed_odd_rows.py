@@ -130,3 +130,17 @@ def test_a_trade_that_cannot_be_read_is_a_gap_of_its_moment_and_the_others_count
             assert len(running.book.of("quarantine")) == 1
 
     asyncio.run(live())
+
+
+def test_a_row_a_day_ahead_of_the_exchanges_clock_is_odd(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            await running.live_on(20)
+            now_ms = running.exchange.time_ms
+            await running.exchange.fills(tools.alice, tools.fill(now_ms + 86_400_000, 1), tools.fill(now_ms, 2))
+            await tools.until(lambda: running.book.of("fill"))
+            assert [fill.trade_id for fill in running.book.of("fill")] == [2]
+            assert len(running.book.of("quarantine")) == 1
+
+    asyncio.run(live())

@@ -93,7 +93,8 @@ KEPT_DAYS: Final = 365  # stored rows are counted as of a year
 
 _DAY_S: Final = 86_400
 _MINUTES: Final = 1_440
-ACCOUNT_STREAMS: Final = 5  # each has a checkpoint, once a minute
+ACCOUNT_STREAMS: Final = 5  # each has a checkpoint, once a minute while rows come, else with each look over REST
+LOOKS_PER_DAY: Final = 96
 OPEN_POSITIONS: Final = 3  # of an account at any time
 TRADE_FRAME_S: Final = 0.291  # between those of a busy coin; each changes its CVD bucket
 EVENTS_PER_TRADE: Final[Mapping[str, float]] = {
@@ -102,8 +103,12 @@ EVENTS_PER_TRADE: Final[Mapping[str, float]] = {
     "position": 2,
     "position_closed": 0.5,
     "alert": 0.5,
+    "checkpoint": 2,
 }
-"""A trade is an order that rests and is filled in two parts; every second one ends a position."""
+"""A trade is an order that rests and is filled in two parts; every second one ends a position.
+
+It moves the checkpoints of fills and of orders.
+"""
 ROW_BYTES: Final = 700
 
 
@@ -166,7 +171,7 @@ def events_per_day(usage: Usage, linger_ms: int = 0) -> dict[str, float]:
     events["account"] = intervals
     events["position"] += OPEN_POSITIONS * intervals  # their marks are brought up to date with each snapshot
     events["funding"] = OPEN_POSITIONS * 24
-    events["checkpoint"] = ACCOUNT_STREAMS * _MINUTES
+    events["checkpoint"] = min(events["checkpoint"], 2 * _MINUTES) + ACCOUNT_STREAMS * LOOKS_PER_DAY
     events = {kind: number * usage.accounts for kind, number in events.items()}
     events["checkpoint"] += usage.coins * _MINUTES
     events["cvd"] = usage.coins * _bucket_changes(linger_ms / 1000)

@@ -89,11 +89,10 @@ def accounts_section(status: Status | None, board: Board, view: View) -> Section
         more = ("Withdrawable", "Margin used") if view.wide else ()
         table = _table(("Account", "Mode"), ("Value", *more, "Open PnL", "Leverage"), ("Health", "Heard"))
         for account in names[:shown]:
-            live = watched.get(account)
-            is_doubtful = live is not None and live.mode == "unknown"  # then no figure is right
+            live, info = watched.get(account), board.infos.get(account)
+            is_doubtful = live is not None and info is not None and info.mode == "unknown"  # then no figure is right
             known = None if is_doubtful else board.snapshots.get(account)
             figures = [money(known.withdrawable), money(known.total_margin_used)] if known else [UNKNOWN] * 2
-            info = board.infos.get(account)
             mode = "unknown" if is_doubtful else known.mode if known else info.mode if info else UNKNOWN
             table.add_row(
                 view.name(account),
