@@ -69,21 +69,20 @@ class History:
 
     def forget_oldest(self) -> None:
         """Keep the oldest fill that is kept whole in the sums only."""
-        episodes = self._keeping()
+        episodes = self._with_parts()
         episode = next(episodes, None)
         if episode is None:
             return
         part = episode.forget_oldest()
         start = part.start_position or ZERO
-        if start and start * end_of(part, start) < 0:  # of a flip, the opening part is the first one of the next life
-            after = next(episodes, None)
-            if after and after.parts[0].key == split(part, start)[1].key:
-                after.forget_oldest()
+        if start * end_of(part, start) < 0:  # a flip is kept in two lives
+            following = next(episodes, None)
+            if following is not None and following.parts[0].key == split(part, start)[1].key:
+                following.forget_oldest()
         if not episode.parts:
             self._drop()
 
-    def _keeping(self) -> Iterator[Episode]:
-        """The lives of which fills are kept whole, oldest first."""
+    def _with_parts(self) -> Iterator[Episode]:
         for life in self.closed:
             if life.episode.parts:
                 yield life.episode
