@@ -110,7 +110,7 @@ def test_where_nothing_is_missing_no_difference_lasts(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_fill_that_never_comes_is_in_doubt_within_a_minute(seed):
+def test_a_fill_that_never_comes_is_in_doubt_soon_after_what_came_late_is_there(seed):
     print(f"seed {seed}")  # noqa: T201 - a failure must name it
     for number in range(5):
         world = World(seed * 10 + number)
@@ -121,7 +121,7 @@ def test_a_fill_that_never_comes_is_in_doubt_within_a_minute(seed):
         at, doubt = doubts[0]
         assert doubt.coins == (lost.coin,)
         assert doubt.since_ms <= lost.time_ms
-        assert at <= (lost.time_ms - BEGIN_MS) / 1000 + 60
+        assert at <= (lost.time_ms - BEGIN_MS) / 1000 + 90
 
 
 class Account:

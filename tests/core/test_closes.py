@@ -58,8 +58,23 @@ def test_every_coin_and_every_account_has_a_chain_of_its_own():
 
 
 @pytest.mark.parametrize("coin", ["@107", "PURR/USDC", "#14880"])
-def test_spot_and_outcome_coins_never_close(coin):
+def test_what_is_sold_on_spot_or_of_an_outcome_is_no_close(coin):
     assert closes_of(*trades("1", "-1", coin=coin)) == []
+
+
+@pytest.mark.parametrize(("price", "pnl"), [(0, -40), (1, 60)])
+def test_the_settlement_of_an_outcome_is_a_close_of_the_whole_holding(price, pnl):
+    bought, settled = trades("100", "-100", coin="#14880", price=D("0.4"))
+    settled = msgspec.structs.replace(settled, direction="Settlement", price=D(price), closed_pnl=D(pnl), fee=D(0))
+    close = only(closes_of(msgspec.structs.replace(bought, closed_pnl=D(0)), settled))
+    assert (close.cause, close.coin, close.size, close.entry_price) == ("settlement", "#14880", D(100), D("0.4"))
+    assert (close.exit_price, close.gross_pnl, close.net_pnl, close.complete) == (D(price), D(pnl), D(pnl - 1), True)
+
+
+def test_a_fill_of_no_size_opens_and_closes_nothing():
+    opening, closing = trades("-1", "1")
+    nothing = msgspec.structs.replace(opening, size=D(0), side="buy", trade_id=0, time_ms=opening.time_ms - 1)
+    assert closes_of(nothing, opening, nothing, closing) == closes_of(opening, closing)
 
 
 def test_a_flip_closes_the_old_position_and_opens_the_rest():

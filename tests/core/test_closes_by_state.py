@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from hlmon.derive.closes import Closes
@@ -13,6 +14,7 @@ from hlmon.testing.builders import (
     make_account_state,
     make_dex_state,
     make_funding,
+    make_input_ended,
     make_position,
     make_position_reading,
 )
@@ -75,6 +77,47 @@ def test_a_position_that_the_account_state_shows_again_is_not_closed():
     back = make_position(coin="BTC", time_ms=shown.time_ms)
     later = make_account_state(time_ms=gone_ms + 2 * PATIENCE_MS)
     assert closes_of(opening, vanished(time_ms=gone_ms), shown, back, later) == []
+
+
+@pytest.mark.parametrize("flat_before", [False, True])
+def test_a_close_that_the_account_state_has_witnessed_is_told_at_once(flat_before):
+    before = trades("1", "-1") if flat_before else []
+    shown = make_position(coin="BTC", size=D(2), time_ms=START_MS + 10_000)
+    closing = trades("-2", start="2", time_ms=START_MS + 10_000 + PATIENCE_MS, closed_pnl=D(20))[0]
+    *_, close = closes_of(*before, shown, closing)
+    assert (close.complete, close.size, close.entry_price) == (False, D(2), D(90))
+
+
+def test_a_position_shown_a_moment_ago_of_a_known_coin_does_not_hurry_its_fills():
+    opening, closing, again, end = trades("1", "-1", "2", "-2")
+    shown = make_position(coin="BTC", size=D(2), time_ms=again.time_ms + 1)
+    first, second = closes_of(opening, closing, shown, end, again)
+    assert (first.complete, second.complete) == (True, True)
+
+
+def test_the_end_of_an_input_ends_all_waiting():
+    opening, closing = trades("1", "-1")
+    deriver = Closes()
+    assert closes_of(closing, deriver=deriver) == []
+    assert only(closes_of(make_input_ended(), deriver=deriver)).complete is False
+    assert only(closes_of(opening, vanished(time_ms=opening.time_ms + 1), make_input_ended())).cause == "state"
+
+
+def test_a_close_by_state_is_never_older_than_its_fills():
+    opening = trades("1", time_ms=START_MS + 3_000)[0]
+    gone = vanished(time_ms=START_MS)
+    shown = make_position(coin="BTC", time_ms=START_MS - 5_000)
+    states = [make_account_state(time_ms=START_MS + wait_ms) for wait_ms in (10_000, 13_000)]
+    close = only(closes_of(shown, gone, opening, *states))
+    assert close.time_ms >= opening.time_ms
+
+
+def test_funding_that_comes_after_the_close_is_stated_once():
+    opening, closing = trades("1", "-1")
+    paid = [make_funding(amount=D("-0.5"), time_ms=opening.time_ms + offset) for offset in (1, 2)]
+    first, second = closes_of(opening, closing, *paid, make_account_state(time_ms=START_MS + 60_000))
+    assert (first.funding, second.funding, second.completes) == (D(0), D(-1), first.key)
+    assert (second.revision, second.previous_net_pnl, second.complete) == (1, first.net_pnl, True)
 
 
 def test_a_state_without_the_coins_dex_says_nothing_about_it():

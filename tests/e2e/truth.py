@@ -106,8 +106,15 @@ def true_closes(truth: Truth) -> list[tuple[Any, ...]]:
 
 
 def seen_closes(bodies: Iterable[Body]) -> list[Body]:
-    """The closes that a fill says."""
-    return [close for close in bodies if close["cause"] != "state"]
+    """The closes that a fill says, each as it was stated last."""
+    closes = list(bodies)
+    replaced = {(close["account"], close["completes"]) for close in closes if close.get("completes")}
+    return [close for close in closes if close["cause"] != "state" and (close["account"], _key(close)) not in replaced]
+
+
+def _key(close: Body) -> str:
+    first = f"{close['time_ms']}:{close['coin']}:{close.get('trigger', '')}"
+    return f"{first}:{close['revision']}" if close.get("revision") else first
 
 
 def stored_closes(bodies: Iterable[Body]) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -130,20 +130,13 @@ def position_differences(truth: t.Truth, stored: dict[str, list[t.Body]], books:
     ]
 
 
-def valid_closes(closes: Iterable[t.Body]) -> list[t.Body]:
-    """The closes that a fill says, without those that a later one states anew."""
-    seen = t.seen_closes(closes)
-    replaced = {(close["account"], close["completes"]) for close in seen if close.get("completes")}
-    return [c for c in seen if (c["account"], f"{c['time_ms']}:{c['coin']}:{c.get('trigger', '')}") not in replaced]
-
-
 def close_differences(
     truth: t.Truth, stored: dict[str, list[t.Body]], missing: Counter[Hashable], gaps: list[t.Body]
 ) -> list[str]:
     """Positions whose closing fill is lost cannot be told of."""
     blind = {(key[1], key[2]) for key in missing if isinstance(key, tuple)}  # account, coin
     true = Counter(t.true_closes(truth))
-    held = Counter(t.stored_closes(valid_closes(stored["position_closed"])))
+    held = Counter(t.stored_closes(stored["position_closed"]))
     lines = [f"missing {row}" for row in true - held if (row[0], row[1]) not in blind]
     return lines + [f"too many {row}" for row in held - true if (row[0], row[1]) not in blind]
 
@@ -158,7 +151,7 @@ def life_differences(truth: t.Truth, stored: dict[str, list[t.Body]]) -> list[st
         for entry in truth["fill"]
         if not all(t.is_number(entry["fill"].get(name)) for name in ("closedPnl", "fee"))
     }
-    complete = t.stored_lives(valid_closes(stored["position_closed"]))
+    complete = t.stored_lives(stored["position_closed"])
     renamed = {entry["new"] for entry in truth["rename"]}
     wrong = set(complete) - t.true_lives(truth)
     return [f"{row}" for row in wrong if (row[0], row[1]) not in odd and row[1].partition(":")[0] not in renamed]

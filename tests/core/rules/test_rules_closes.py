@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from hlmon.events import Alert, Liquidation
@@ -70,6 +71,31 @@ def test_a_close_by_state_is_alerted_and_its_figures_follow_in_a_second_alert(wa
     assert early.details["cause"] == "gone from the account state, no closing fill known"
     assert late.title == "BTC long closed, details: +900.00 USDC net"
     assert early.name != late.name
+
+
+def test_a_close_that_is_stated_anew_is_told_as_corrected_when_its_money_changed(watch):
+    first = make_position_closed(complete=False, net_pnl=D(800))
+    later_ms = first.time_ms + 7_200_000
+    changes = {"completes": first.key, "revision": 1, "previous_net_pnl": first.net_pnl, "stated_ms": later_ms}
+    right = msgspec.structs.replace(first, net_pnl=D(900), complete=True, **changes)
+    told, corrected = watch("position_closed")(first, right)
+    assert corrected.title == "BTC long closed, corrected: +900.00 USDC net (was +800.00 USDC)"
+    assert corrected.time_ms == later_ms, "it is as old as the correction, not as the close"
+    assert (corrected.labels, corrected.severity) == (told.labels, told.severity)
+    same = msgspec.structs.replace(first, net_pnl=D("800.001"), complete=True, **changes)
+    assert len(watch("position_closed")(first, same)) == 1
+
+
+@pytest.mark.parametrize("direction", ["Partial Borrow Liquidation", "Backstop Borrow Liquidation"])
+def test_a_forced_sale_of_what_was_borrowed_or_lent_is_a_liquidation(watch, direction):
+    fill = make_fill(coin="@107", side="sell", direction=direction, start_position=D(3), size=D(1))
+    assert watch("liquidation").titles(fill) == ["@107 long is being liquidated at 100,000"]
+
+
+def test_a_fill_of_no_size_opens_and_liquidates_nothing(watch):
+    fill = make_fill(size=D(0), direction="Liquidated Cross Long", start_position=D(0))
+    assert watch("liquidation")(fill) == []
+    assert watch("position_opened")(fill) == []
 
 
 def test_two_closes_of_a_coin_in_one_millisecond_are_two_alerts(watch):

@@ -88,6 +88,11 @@ class Chain(History):
 
     def learn(self, close: PositionClosed) -> None:
         """Take over what was stated, from the stored close."""
+        newest = self.closed[-1] if self.closed and not self.waiting else None
+        if newest is not None and newest.said is close:  # what was concluded a moment ago
+            newest.told, newest.said, newest.due = close, None, False
+            self.provisional = "" if close.completes == self.provisional else self.provisional
+            return
         # When it was stated, these fills waited no more: for a clock that the stored events do not have.
         if any(fill.key == close.trigger or _proves(fill, close) for fill in self.waiting):
             self._accept_break()

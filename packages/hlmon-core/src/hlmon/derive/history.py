@@ -69,17 +69,25 @@ class History:
 
     def forget_oldest(self) -> None:
         """Keep the oldest fill that is kept whole in the sums only."""
-        episodes = [life.episode for life in self.closed if life.episode.parts]
-        if self.episode is not None and self.episode.parts:
-            episodes.append(self.episode)
-        if not episodes:
+        episodes = self._with_parts()
+        episode = next(episodes, None)
+        if episode is None:
             return
-        part = episodes[0].forget_oldest()
-        _, start, end = portion(part)
-        is_flip = end_of(part, start) != end
-        if is_flip and len(episodes) > 1 and episodes[1].parts[0].key == split(part, start)[1].key:
-            episodes[1].forget_oldest()
-        self._drop()
+        part = episode.forget_oldest()
+        start = part.start_position or ZERO
+        if start * end_of(part, start) < 0:  # a flip is kept in two lives
+            following = next(episodes, None)
+            if following is not None and following.parts[0].key == split(part, start)[1].key:
+                following.forget_oldest()
+        if not episode.parts:
+            self._drop()
+
+    def _with_parts(self) -> Iterator[Episode]:
+        for life in self.closed:
+            if life.episode.parts:
+                yield life.episode
+        if self.episode is not None and self.episode.parts:
+            yield self.episode
 
     def kept(self) -> Iterator[Fill]:
         """The fills that are kept whole."""

@@ -77,6 +77,8 @@ class _Coin:
 
     def path(self) -> tuple[_Path, set[_Mark]]:
         """Time and position after each fill, first the base; and where a fill does not start where another ended."""
+        if (plain := self._plain_path()) is not None:
+            return plain, set()
         known: dict[Name, Fill] = {}
         for fill in self.fills:
             if fill.time_ms > self.base_ms:
@@ -93,6 +95,20 @@ class _Coin:
             end = after
         self._explain(*(position for _, position in found))
         return found, breaks
+
+    def _plain_path(self) -> _Path | None:
+        """The path if the fills came in their order and each starts where the one before it ended, as most do."""
+        fills, end = self.fills, self.base
+        if self.is_torn or self.stray is not None or (fills and fills[0].time_ms <= max(self.base_ms, self.born_ms)):
+            return None
+        last_ms, found = self.base_ms, [(self.base_ms, end)]
+        for fill in fills:
+            start, time_ms = fill.start_position, fill.time_ms
+            if start is None or time_ms < last_ms or fill.self_trade or (start != end and end is not None):
+                return None
+            last_ms, end = time_ms, start + fill.size if fill.side == "buy" else start - fill.size
+            found.append((last_ms, end))
+        return found
 
     def rest(self, path: _Path, until_ms: int) -> None:
         """Go on from the newest position of the path until then; later fills may still come before others."""
@@ -139,12 +155,17 @@ class Books:
         """Fills as they come, live or read back; other events say nothing here."""
         coins = self._coins
         for event in events:
-            if type(event) is Fill and event.is_perp:
-                coin = coins.get(event.coin) or self._new(event.coin)
-                coin.fills.append(event)
-                coin.is_new = True
-                if len(coin.fills) > MOST_FILLS:
-                    _shorten(coin)
+            if type(event) is not Fill:
+                continue
+            coin = coins.get(event.coin)
+            if coin is None:
+                if not event.is_perp:
+                    continue
+                coin = self._new(event.coin)
+            coin.fills.append(event)
+            coin.is_new = True
+            if len(coin.fills) > MOST_FILLS:
+                _shorten(coin)
 
     def begin(self) -> None:
         """All that was missed is read back, as far as it can be: from now on the fills must lead to what is shown."""
