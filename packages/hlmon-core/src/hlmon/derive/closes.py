@@ -8,7 +8,7 @@ later (the closing fill, fills that were read back, funding) makes a further clo
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -24,6 +24,9 @@ from hlmon.events import AccountState, Event, Fill, Funding, InputEnded, Positio
 KINDS: Final = frozenset({"fill", "funding", "position", "position_closed", "account_state", "input_ended", "rebuilt"})
 KEPT_FILLS: Final = 1_000
 """How many fills of an account are kept whole, so that a late one among them can divide the life that it falls into."""
+
+
+FORGOTTEN_AT_ONCE: Final = 256  # one by one it would cost as much as the fills themselves
 
 
 class AccountMemory(msgspec.Struct, omit_defaults=True):
@@ -84,8 +87,9 @@ class Closes:
         closes = chain.take(fill, account.clock_ms)
         kept = self._kept[fill.account]
         kept.append(fill.coin)
-        if len(kept) > KEPT_FILLS:
-            _forget(account, kept.popleft())
+        if len(kept) >= KEPT_FILLS + FORGOTTEN_AT_ONCE:
+            for coin, number in Counter(kept.popleft() for _ in range(FORGOTTEN_AT_ONCE)).items():
+                _forget(account, coin, number)
         if account.waiting or chain.waiting or chain.restate_ms:
             account.clock_ms = max(account.clock_ms, fill.time_ms)
             account.waiting.add(fill.coin)
@@ -171,11 +175,11 @@ def is_outcome(coin: str) -> bool:
     return coin.startswith("#")
 
 
-def _forget(account: AccountMemory, coin: str) -> None:
-    """Keep the oldest fill of a coin no longer; of an outcome that is over keep nothing."""
+def _forget(account: AccountMemory, coin: str, number: int) -> None:
+    """Keep the oldest fills of a coin no longer; of an outcome that is over keep nothing."""
     chain = account.chains.get(coin)
     if chain is not None:
-        chain.forget_oldest()
+        chain.forget_oldest(number)
         if is_outcome(coin) and not chain.position and chain.is_settled and not chain.closed:
             del account.chains[coin]
 

@@ -91,15 +91,15 @@ class Episode:
         """Whether every fill since the opening one was seen."""
         return self.complete and not self.missing
 
-    def forget_oldest(self) -> Fill:
-        """Keep the oldest of the kept fills in the sums only; returns it."""
-        part = self.parts.pop(0)
-        start = part.start_position or ZERO
-        end = end_of(part, start)
-        for position in (start, end):
-            if position > self.forgotten_peak if self.is_long else position < self.forgotten_peak:
-                self.forgotten_peak = position
-        return part
+    def forget_oldest(self, number: int) -> Fill:
+        """Keep so many of the oldest kept fills in the sums only; returns the last of them."""
+        gone, self.parts = self.parts[:number], self.parts[number:]
+        for part in gone:
+            start = part.start_position or ZERO
+            farthest = max(start, end_of(part, start)) if self.is_long else min(start, end_of(part, start))
+            if farthest > self.forgotten_peak if self.is_long else farthest < self.forgotten_peak:
+                self.forgotten_peak = farthest
+        return gone[-1]
 
     def forgotten(self) -> Episode | None:
         """What is in the sums and not among the kept fills, as an episode whose `missing` leads back to 0."""

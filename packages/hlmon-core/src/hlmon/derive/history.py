@@ -67,20 +67,21 @@ class History:
                 life.said, life.due = None, True
         return self.restate() if any(life.due for life in self.closed) and not self.restate_ms else []
 
-    def forget_oldest(self) -> None:
-        """Keep the oldest fill that is kept whole in the sums only."""
-        episodes = self._with_parts()
-        episode = next(episodes, None)
-        if episode is None:
-            return
-        part = episode.forget_oldest()
-        start = part.start_position or ZERO
-        if start * end_of(part, start) < 0:  # a flip is kept in two lives
-            following = next(episodes, None)
-            if following is not None and following.parts[0].key == split(part, start)[1].key:
-                following.forget_oldest()
-        if not episode.parts:
-            self._drop()
+    def forget_oldest(self, number: int = 1) -> None:
+        """Keep so many of the oldest fills that are kept whole in the sums only."""
+        flip: Fill | None = None  # it is kept in two lives
+        for episode in list(self._with_parts()):
+            if flip is not None and episode.parts[0].key == flip.key:
+                episode.forget_oldest(1)
+            flip = None
+            if not number:
+                break
+            if forgotten := min(number, len(episode.parts)):
+                number -= forgotten
+                part = episode.forget_oldest(forgotten)
+                start = part.start_position or ZERO
+                flip = split(part, start)[1] if start * end_of(part, start) < 0 else None
+        self._drop()
 
     def _with_parts(self) -> Iterator[Episode]:
         for life in self.closed:

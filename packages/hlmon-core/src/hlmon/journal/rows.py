@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Sequence, Set
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import msgspec
 
@@ -34,7 +34,11 @@ def without_old_states(
 
     A fact that says more than the stored one of its name replaces it like a newer state.
     """
-    states = [event for event in events if _replaces(event)]
+    states: list[State | Fact] = [
+        event  # type: ignore[misc]  # no call for each of them: most are fills
+        for event in events
+        if (kind := event.kind) in _STATE_KINDS or (kind in _COMPLETED_KINDS and event.version)  # type: ignore[attr-defined]
+    ]
     if not states:
         return events, []
     newest: dict[Name, State | Fact] = {}
@@ -52,11 +56,6 @@ def without_old_states(
                 del newest[name]
     told = {state.name for state in states}
     return [event for event in events if not _may_repeat(event, told) or newest.get(event.name) is event], superseded
-
-
-def _replaces(event: Event) -> TypeGuard[State | Fact]:
-    kind = event.kind
-    return kind in _STATE_KINDS or (kind in _COMPLETED_KINDS and isinstance(event, Fact) and event.version > 0)
 
 
 def _may_repeat(event: Event, told: Set[Name]) -> bool:
