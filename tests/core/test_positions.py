@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from hlmon.contract import NoConfig, Settings
 from hlmon.derive.positions import FACTORY, SLACK_MS, Positions
 from hlmon.events import Position
@@ -132,6 +134,26 @@ def test_a_close_that_comes_after_the_position_vanished_makes_a_newer_statement(
     _, vanished, position = positions_of(state(make_position_reading(), after_ms=0), state(after_ms=5_000), late, late)
     assert (position.realized_pnl, position.closed_ms, position.is_open) == (D(-7), GRID_MS + 3_000, False)
     assert position.version > vanished.version
+
+
+def test_the_result_follows_every_correction_of_the_close():
+    first = make_position_closed(time_ms=GRID_MS + 3_000, net_pnl=D("12.5"), complete=False)
+    second, third = (
+        msgspec.structs.replace(first, revision=revision, completes=key, net_pnl=D(revision))
+        for revision, key in ((1, first.key), (2, f"{first.key}:1"))
+    )
+    _, vanished, *followed = positions_of(
+        state(make_position_reading(), after_ms=0), first, state(after_ms=5_000), second, third, third
+    )
+    assert [position.realized_pnl for position in (vanished, *followed)] == [D("12.5"), D(1), D(2)]
+    assert len({position.version for position in (vanished, *followed)}) == 3
+
+
+def test_a_row_of_no_size_is_no_open_position():
+    opened, closed = positions_of(
+        state(make_position_reading(), after_ms=0), state(make_position_reading(size=D(0)), after_ms=5_000)
+    )
+    assert (opened.is_open, closed.is_open) == (True, False)
 
 
 def test_the_close_of_an_earlier_position_is_not_taken_for_this_one():

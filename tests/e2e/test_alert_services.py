@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hlmon_notify.render.telegram import MOST_PARTS
 from tests.servers.places import Cut, Place, Places, places
 
 SEED = int(os.environ.get("HLMON_STORY_SEED", "7"))  # another one tells another story
@@ -243,10 +244,11 @@ def test_the_first_start_on_an_account_with_a_past_tells_nothing(story, name):
 
 
 @each_service
-def test_a_burst_of_fills_of_one_order_is_one_message(story, name):
+def test_a_burst_of_fills_of_one_order_is_one_message_and_on_telegram_the_parts_of_one(story, name):
     assert story.burst.alerts == BURST
-    (message,) = story.burst.told[name]
-    assert str(BURST) in message
+    first, *parts = story.burst.told[name]
+    assert str(BURST) in first
+    assert len(parts) < MOST_PARTS if name == "telegram" else not parts
 
 
 @each_service
@@ -272,7 +274,7 @@ def test_kills_lose_nothing_and_double_at_most_one_message_each(story, name):
 
 def test_no_other_message_comes(story):
     assert {name: len(place.texts()) for name, place in story.places.items()} == {
-        name: story.in_the_end[name].total() + 1 for name in SERVICES
+        name: story.in_the_end[name].total() + len(story.burst.told[name]) for name in SERVICES
     }
 
 

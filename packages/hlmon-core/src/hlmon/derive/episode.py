@@ -94,8 +94,11 @@ class Episode:
     def forget_oldest(self) -> Fill:
         """Keep the oldest of the kept fills in the sums only; returns it."""
         part = self.parts.pop(0)
-        for position in portion(part)[1:]:
-            self.forgotten_peak = max(self.forgotten_peak, position, key=abs)
+        start = part.start_position or ZERO
+        end = end_of(part, start)
+        for position in (start, end):
+            if position > self.forgotten_peak if self.is_long else position < self.forgotten_peak:
+                self.forgotten_peak = position
         return part
 
     def forgotten(self) -> Episode | None:

@@ -79,7 +79,8 @@ class History:
             following = next(episodes, None)
             if following is not None and following.parts[0].key == split(part, start)[1].key:
                 following.forget_oldest()
-        self._drop()
+        if not episode.parts:
+            self._drop()
 
     def _with_parts(self) -> Iterator[Episode]:
         for life in self.closed:

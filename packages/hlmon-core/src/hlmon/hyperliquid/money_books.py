@@ -21,6 +21,9 @@ EARLIER_SECONDS: Final = 30.0
 """How long before the state that shows it the event may have come."""
 FIRST_PAUSE_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 3600.0
+CASH: Final = "cash of dex "
+ROUNDING: Final = Decimal("0.01")
+"""How far the cash of a dex may seem to move because the exchange rounds the values of positions."""
 COLLATERAL: Final = frozenset({"USDC", "USDH", "USDE", "USDT0"})
 """What perps pay and fees are taken in, where the account's mode keeps it among the spot balances."""
 
@@ -72,7 +75,7 @@ class _Token:
 
 
 class Balances:
-    """Whether every movement of a spot balance comes with an event that could move it."""
+    """Whether every movement of a spot balance, or of the cash on a dex, comes with an event that could move it."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, _Token] = {}
@@ -91,17 +94,31 @@ class Balances:
         """The balances that the exchange shows; what is not among them is 0 if all could be read."""
         shown = {balance.coin: balance.total for balance in state.balances}
         is_first = not self._state_ms
-        for name in shown.keys() | self._tokens.keys():
-            if name not in shown and not state.complete:
-                continue
-            total = shown.get(name, Decimal(0))
-            token = self._tokens.setdefault(name, _Token(total if is_first else Decimal(0)))
-            if token.since is None and total == token.total:
-                token.since_ms = state.time_ms
-            elif token.since is None and now - self._explained_at(name) > EARLIER_SECONDS:
-                token.since = now
-            token.total = total
+        for name in shown.keys() | (self._tokens.keys() if state.complete else set()):
+            if not name.startswith(CASH):
+                total = shown.get(name, Decimal(0))
+                self._move(name, total, state.time_ms, now, before=total if is_first else Decimal(0))
         self._state_ms = state.time_ms
+
+    def compare_cash(self, state: AccountState, now: float) -> None:
+        """The cash on each dex: its account value less its positions, which marks do not move."""
+        for dex in state.dexes:
+            if dex.complete and dex.exact:
+                cash = dex.account_value - sum(
+                    (each.position_value.copy_sign(each.size) for each in dex.positions), Decimal(0)
+                )
+                self._move(f"{CASH}{dex.dex}", cash, state.time_ms, now, before=cash)
+
+    def _move(self, name: str, total: Decimal, time_ms: int, now: float, *, before: Decimal) -> None:
+        """A total as it is shown now; `before` is what it was if it was never shown."""
+        token = self._tokens.setdefault(name, _Token(before))
+        slack = ROUNDING if name.startswith(CASH) else Decimal(0)
+        is_same = abs(total - token.total) <= slack
+        if token.since is None and is_same:
+            token.since_ms = time_ms
+        elif token.since is None and now - self._explained_at(name) > EARLIER_SECONDS:
+            token.since = now
+        token.total = token.total if is_same else total
 
     def doubt(self, now: float) -> int | None:
         """The time from which everything should be read again, None if all is well; what is asked for is accepted."""
@@ -119,4 +136,4 @@ class Balances:
         return min(found) if found else None
 
     def _explained_at(self, token: str) -> float:
-        return self._any if token in COLLATERAL else self._spot
+        return self._any if token in COLLATERAL or token.startswith(CASH) else self._spot

@@ -87,6 +87,7 @@ class Reconciler:
             if isinstance(state, AccountState) and is_live:
                 self._books.compare(state, now)
                 self._hours.compare(state)
+                self._balances.compare_cash(state, now)
             elif isinstance(state, SpotState):
                 self._balances.compare(state, now)
 
