@@ -24,6 +24,7 @@ from hlmon.journal import Journal
 from tests.e2e.truth import SIDES, Body, one_word
 
 PATIENCE_S = 60.0
+TELL_S = 15.0  # the status that is judged is a few seconds old
 KINDS = ("fill", "funding", "ledger", "order", "position", "quarantine")
 STREAMS = {"funding": "userFundings", "ledger": "userNonFundingLedgerUpdates", "order": "userHistoricalOrders"}
 
@@ -61,7 +62,7 @@ class Sampler:
     _positions: dict[tuple[str, str], tuple[Decimal, Item]] = field(default_factory=dict)
     _stored_positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     _unread: dict[Hashable, str] = field(default_factory=dict)
-    _quarantined: set[Hashable] = field(default_factory=set)
+    _quarantined: dict[Hashable, float] = field(default_factory=dict)  # since when
 
     def sample(self) -> None:
         """Look once; whatever lacks while the monitor says that all is well is a violation."""
@@ -81,8 +82,9 @@ class Sampler:
             self.well += 1
             for item in self.lacking(gaps):
                 self.violations[item.text] = self.clock() - item.seen
-            for key in self._unread.keys() & self._quarantined:
-                self.violations.setdefault(f"a row in quarantine: {self._unread[key]}", 0.0)
+            for key in self._unread.keys() & self._quarantined.keys():
+                if (age := self.clock() - self._quarantined[key]) > TELL_S:
+                    self.violations[f"a row in quarantine: {self._unread[key]}"] = age
 
     def lacking(self, gaps: list[Body], patience_s: float = PATIENCE_S) -> list[Item]:
         """What the journal lacks, oldest first, without what an open gap names."""
@@ -174,7 +176,7 @@ class Sampler:
                 self._stored_positions[body["account"], body["coin"]] = size if body["side"] == "long" else -size
             elif kind == "quarantine":
                 for key in unread_keys(body):
-                    self._quarantined.add(key)
+                    self._quarantined.setdefault(key, self.clock())
                     self._missing.pop(key, None)
             else:
                 self._stored(stored_key(kind, body))

@@ -261,7 +261,7 @@ def main() -> None:
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     plan = Plan.of(options.seed, tuple(options.kinds.split(",")))
-    result = tell(plan, options.folder)
+    result = tell(plan, options.folder.resolve())
     (options.folder / "result.json").write_text(json.dumps(asdict(result), indent=1, default=str))
     sys.stdout.write(summary(result) + "\n")
     sys.exit(not result.is_right)

@@ -21,7 +21,7 @@ from hlmon_sim.hub import Hub
 from hlmon_sim.records import Fill as TrueFill
 from hlmon_sim.scenario import Limits
 from hlmon_sim.truth import Truth
-from tests.e2e.sampling import PATIENCE_S, Sampler
+from tests.e2e.sampling import PATIENCE_S, TELL_S, Sampler
 
 ZERO = Decimal(0)
 
@@ -150,7 +150,7 @@ def test_a_row_that_cannot_be_read_is_missing_and_in_quarantine_it_still_is_a_re
         payload=json.dumps(row),
     )
     watched.store(kept)
-    assert any("a row in quarantine" in text for text in watched.violations_after(1))
+    assert any("a row in quarantine" in text for text in watched.violations_after(TELL_S + 1))
     watched.sampler.violations.clear()
     watched.store(problems=["1 row could not be read"])
     assert watched.violations_after(1) == []
