@@ -63,7 +63,8 @@ class Dispatcher(Courier):
         now_ms = self._clock_ms()
         more = self._outbox.take_new(now_ms)
         for other, minutes in self._fallback_of:
-            self._outbox.take_over(other, round(minutes * 60_000), now_ms)
+            other.take_new(self._clock_ms())  # and then the time, so that nothing it decided is later
+            self._outbox.take_over(other, round(minutes * 60_000), self._clock_ms())
         self._outbox.revisit(now_ms)
         return self._send_next(now_ms) or more
 

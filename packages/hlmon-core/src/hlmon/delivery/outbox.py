@@ -138,7 +138,6 @@ class Outbox:
 
     def take_over(self, other: Outbox, after_ms: int, now_ms: int) -> None:
         """Send in place of another notifier what it had not sent `after_ms` after it was ready, or has refused."""
-        other.take_new(now_ms)
         with self._lock:
             max_age_ms = self._policy.max_age_ms
             owed = self._table.owed(other.name, self.name, now_ms - after_ms, now_ms - max_age_ms, now_ms + PUT_BACK_MS)
