@@ -119,8 +119,7 @@ class Chain(History):
     def _apply(self, fill: Fill, start: Decimal, part: Fill | None = None) -> Sequence[PositionClosed]:
         """Count a fill that takes the position on from `start`."""
         self.time_ms = max(self.time_ms, fill.time_ms)
-        end = end_of(fill, start)
-        self.position = end
+        self.position = end = end_of(fill, start)
         episode = self.episode
         if episode is None:
             if fill.self_trade and not start:

@@ -76,7 +76,7 @@ class Closes:
         self._kept = {address: deque(_kept_coins(account)) for address, account in self._accounts.items()}
 
     def _take_fill(self, fill: Fill) -> Sequence[Event]:
-        account = self._account(fill.account)
+        account = self._accounts.get(fill.account) or self._account(fill.account)
         chain = account.chains.get(fill.coin)
         if not fill.size:
             return ()  # it opens and closes nothing

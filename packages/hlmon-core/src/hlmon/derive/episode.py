@@ -94,6 +94,9 @@ class Episode:
     def forget_oldest(self, number: int) -> Fill:
         """Keep so many of the oldest kept fills in the sums only; returns the last of them."""
         gone, self.parts = self.parts[:number], self.parts[number:]
+        if not self.parts:
+            self.forgotten_peak = self.peak
+            return gone[-1]
         for part in gone:
             start = part.start_position or ZERO
             farthest = max(start, end_of(part, start)) if self.is_long else min(start, end_of(part, start))
@@ -130,6 +133,11 @@ class Episode:
             return None
         gain = self.gross_pnl if self.is_long else -self.gross_pnl
         return ratio(self.closing_notional - gain, self.closing_size)
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        """The average over the closing fills that were seen."""
+        return ratio(self.closing_notional, self.closing_size) if self.closing_size else None
 
 
 def begin(fill: Fill, start: Decimal) -> Episode:

@@ -12,7 +12,6 @@ from operator import attrgetter
 import msgspec
 
 from hlmon.derive.episode import ZERO, Episode, begin, cause_of, end_of, portion, split
-from hlmon.derive.figures import ratio
 from hlmon.events import CloseCause, Fill, PositionClosed
 
 Payment = tuple[int, Decimal]
@@ -60,10 +59,11 @@ class Life:
     def statement(self, account: str, coin: str, stated_ms: int) -> PositionClosed:
         """What is known of it now; `stated_ms` is the present."""
         episode, told, fill = self.episode, self.said or self.told, self.closing
+        is_revision = told is not None and fill is not None and told.trigger == fill.key
         funding = episode.funding + sum(
             (amount for time_ms, amount in self.payments if episode.first_ms <= time_ms <= self.closed_ms), ZERO
         )
-        close = PositionClosed(
+        return PositionClosed(
             account=account,
             time_ms=self.closed_ms,
             coin=coin,
@@ -75,24 +75,16 @@ class Life:
             fee_token=episode.fee_token,
             funding=funding,
             fills=episode.fills,
-            complete=False,
-            trigger="state",
             completes=told.key if told else self.names,
-        )
-        if fill is None:
-            return close
-        is_revision = told is not None and told.trigger == fill.key
-        return msgspec.structs.replace(
-            close,
-            entry_price=episode.entry_price,
-            exit_price=ratio(episode.closing_notional, episode.closing_size) if episode.closing_size else None,
-            gross_pnl=episode.gross_pnl,
-            net_pnl=episode.gross_pnl - episode.fees + funding,
-            complete=episode.is_complete,
-            trigger=fill.key,
-            tx_hash=fill.tx_hash,
+            entry_price=episode.entry_price if fill else None,
+            exit_price=episode.exit_price if fill else None,
+            gross_pnl=episode.gross_pnl if fill else None,
+            net_pnl=episode.gross_pnl - episode.fees + funding if fill else None,
+            complete=fill is not None and episode.is_complete,
+            trigger=fill.key if fill else "state",
+            tx_hash=fill.tx_hash if fill else "",
             revision=told.revision + 1 if told and is_revision else 0,
-            previous_net_pnl=told.net_pnl if told else None,
+            previous_net_pnl=told.net_pnl if told and fill else None,
             stated_ms=stated_ms if is_revision else None,
         )
 

@@ -17,7 +17,7 @@ from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
 from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
-from hlmon.hyperliquid.reconcile import Reconciler, Reread
+from hlmon.hyperliquid.reconcile import FILL_STREAMS, Reconciler, Reread
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
@@ -106,8 +106,8 @@ class Account:
         return self.refusal or self.warning or (self.modes.reason if self.watchable else "")
 
     def doubts(self, frame: Events, now: float) -> bool:
-        """Whether what is known of the account's mode changes by this frame, before it is received."""
-        return frame.stream in STATES and any(self.modes.take(event, now) for event in frame.events)
+        """Whether what is known of the account's mode changes by this frame of `STATES`, before it is received."""
+        return any(self.modes.take(event, now) for event in frame.events)
 
     def expect(self, stream: str, now: float) -> None:
         """A stream is asked for; its snapshot, or its first state, should come at once."""
@@ -116,9 +116,24 @@ class Account:
 
     def receive(self, frame: Events, around: Surroundings) -> None:
         """A frame of one of this account's streams."""
-        if frame.stream in self._unanswered and (frame.is_snapshot or frame.stream in STATES):
-            del self._unanswered[frame.stream]
-            self._renewals.pop(frame.stream, None)
+        stream = frame.stream
+        if stream in self._unanswered and (frame.is_snapshot or stream in STATES):
+            del self._unanswered[stream]
+            self._renewals.pop(stream, None)
+        if stream not in FILL_STREAMS:
+            frame = self._look_at(frame, around)
+        if self.recovery is not None:
+            self.recovery.take(frame)
+            return
+        around.ingest(frame.events)
+        if frame.unread:
+            around.ingest(frame.unread)
+        if frame.events and stream in HISTORY_REQUESTS:
+            self.reconciler.take(frame.events, around.clock.now())
+            self.reconciler.arrived(stream, frame.newest_ms or 0, len(frame.events))
+
+    def _look_at(self, frame: Events, around: Surroundings) -> Events:
+        """What the account's states and its lists of orders say of its streams; the frame as it is to be believed."""
         if frame.stream == HEARTBEAT:
             frame = self._believed(frame)
             self._beat(frame.newest_ms or 0, around.clock.now())
@@ -133,15 +148,7 @@ class Account:
             self.listings.take(frame.events, around.clock.now())
         if frame.stream in STATES:
             self.reconciler.compare(frame.events, around.clock.now(), is_live=self.recovery is None)
-        if self.recovery is not None:
-            self.recovery.take(frame)
-            return
-        around.ingest(frame.events)
-        if frame.unread:
-            around.ingest(frame.unread)
-        if frame.events and frame.stream in HISTORY_REQUESTS:
-            self.reconciler.take(frame.events, around.clock.now())
-            self.reconciler.arrived(frame.stream, frame.newest_ms or 0, len(frame.events))
+        return frame
 
     def _believed(self, frame: Events) -> Events:
         state = frame.events[0] if frame.events else None

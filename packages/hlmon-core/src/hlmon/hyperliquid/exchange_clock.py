@@ -71,6 +71,11 @@ class ExchangeClock:
         """The exchange's present time; 0 while it is not known."""
         return 0 if self._offset_ms is None else round(self._clock.now() * 1000) + self._offset_ms
 
+    def bounds_ms(self) -> tuple[int, int]:
+        """`now_ms` and `latest_ms` at one look at the clock, for what comes with every frame."""
+        now_ms = self.now_ms()
+        return now_ms, now_ms + AHEAD_MS if now_ms else FAR_MS
+
     def latest_ms(self) -> int:
         """What is later than this cannot be: 5 minutes from now, or the year 2100 while the time is not known."""
         return FAR_MS if self._offset_ms is None else self.now_ms() + AHEAD_MS

@@ -13,7 +13,7 @@ from typing import cast
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import JournalError, WireError
 from hlmon.events import AccountInfo, Event, Ledger, MarketTrades
-from hlmon.hyperliquid.account import DAY_MS, Account
+from hlmon.hyperliquid.account import DAY_MS, STATES, Account
 from hlmon.hyperliquid.background import Background
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.check import check_connection
@@ -178,9 +178,8 @@ class HyperliquidFeed:
         if self.on_frame is not None:
             self.on_frame(raw)
         try:
-            frame = decode_frame(
-                raw, clock_ms=self._exchange_clock.now_ms(), latest_ms=self._exchange_clock.latest_ms()
-            )
+            now_ms, latest_ms = self._exchange_clock.bounds_ms()
+            frame = decode_frame(raw, clock_ms=now_ms, latest_ms=latest_ms)
         except WireError as error:
             _log.warning("a frame was not understood: %s", error)
             self._quarantine(raw, str(error))
@@ -209,7 +208,7 @@ class HyperliquidFeed:
         elif (account := self._accounts.get(frame.account)) is not None:
             if frame.stream == "userNonFundingLedgerUpdates":
                 self._name_unknown(frame)
-            if account.doubts(frame, self._clock.now()):
+            if frame.stream in STATES and account.doubts(frame, self._clock.now()):
                 self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
 

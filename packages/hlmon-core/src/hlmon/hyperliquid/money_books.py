@@ -79,15 +79,24 @@ class Balances:
 
     def __init__(self) -> None:
         self._tokens: dict[str, _Token] = {}
+        self._perps: set[str] = set()  # coins that were traded
         self._state_ms = 0
         self._any = self._spot = -EARLIER_SECONDS - 1  # when the last event came, and the last that moves tokens
 
     def take(self, events: Iterable[Event], now: float) -> None:
         """Fills, fundings and entries of the ledger as they come."""
+        perps = self._perps
         for event in events:
-            if type(event) is Funding or (type(event) is Fill and event.is_perp):
+            if type(event) is Fill:
                 self._any = now
-            elif type(event) is Fill or type(event) is Ledger:
+                if event.coin not in perps:
+                    if event.is_perp:
+                        perps.add(event.coin)
+                    else:
+                        self._spot = now
+            elif type(event) is Funding:
+                self._any = now
+            elif type(event) is Ledger:
                 self._any = self._spot = now
 
     def compare(self, state: SpotState, now: float) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hlmon.events import AccountState, Event, Gap, SpotState
+from hlmon.events import AccountState, Event, Fill, Gap, SpotState
 from hlmon.hyperliquid.books import Books, Doubt
 from hlmon.hyperliquid.money_books import Balances, FundingHours
 from hlmon.hyperliquid.reading import Reading, Surroundings
@@ -71,9 +71,11 @@ class Reconciler:
             self._look_at[stream] = around.clock.now() + FIRST_LOOK_SECONDS
 
     def take(self, events: Sequence[Event], now: float) -> None:
-        """What came, over the socket or over REST, known or not."""
-        self._books.take(events)
-        self._hours.take(events)
+        """What came of one stream, over the socket or over REST, known or not."""
+        if type(events[0]) is Fill:
+            self._books.take(events)
+        else:
+            self._hours.take(events)
         self._balances.take(events, now)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
