@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 HOUR_MS = 3_600_000
 
 
@@ -107,7 +109,8 @@ def test_what_rest_does_not_have_either_is_an_open_gap_until_the_books_agree_aga
     asyncio.run(live())
 
 
-def test_a_funding_that_a_quiet_stream_left_out_is_found_within_a_quarter_of_an_hour(watching, tools):
+@pytest.mark.parametrize("seconds", [70, 910])
+def test_a_funding_that_its_stream_left_out_is_found_within_a_minute(watching, tools, seconds):
     async def live():
         async with watching() as running:
             await running.start(tools.alice)
@@ -116,13 +119,13 @@ def test_a_funding_that_a_quiet_stream_left_out_is_found_within_a_quarter_of_an_
             delta = {"type": "funding", "coin": "BTC", "usdc": "-1.0", "szi": "1.0", "fundingRate": "0.0001"}
             row = {"time": paid, "hash": "0x" + "0" * 64, "delta": delta}
             running.answers.by_type["userFunding"] = rows_from([row])
-            await running.live_on(910)
+            await running.live_on(seconds)
             (funding,) = running.book.of("funding")
             assert funding.time_ms == paid
             (gap,) = gaps(running, "userFundings")
             assert (gap.healed, gap.events_read) == (True, 1)
             looks = [request["type"] for request in running.answers.asked[asked:] if "startTime" in request]
-            assert len(looks) <= 10  # of four streams, and each but one is answered with nothing
+            assert len(looks) <= 2 + 2 * seconds // 30 + 6 * seconds // 900  # two of the streams every 30 to 60 s
 
     asyncio.run(live())
 
@@ -149,6 +152,7 @@ def test_a_position_that_went_through_a_full_hour_without_funding_is_asked_about
             running.exchange.time_ms = running.exchange.time_ms // HOUR_MS * HOUR_MS + HOUR_MS - 20_000
             await running.start(tools.alice)
             asked = len(running.answers.asked)
+            running.answers.plenty = False  # no looks: a doubt is asked about all the same
             await running.live_on(230)
             assert [r["type"] for r in running.answers.asked[asked:]].count("userFunding") == 1
 

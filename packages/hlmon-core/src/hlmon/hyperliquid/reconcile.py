@@ -22,12 +22,18 @@ from hlmon.hyperliquid.resume import OUT_OF_REACH
 FILL_STREAMS = ("userFills", "userTwapSliceFills")
 MONEY_STREAMS = ("userFills", "userNonFundingLedgerUpdates", "userFundings")
 QUIET_SECONDS = 900.0
+MONEY_SECONDS = 60.0  # on a busy account no balance tells that an entry of the ledger or a payment is missing
 FIRST_LOOK_SECONDS = 60.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
 BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
 DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
 LEFT_OUT = "the stream left out what REST has"
+_PAUSES = {
+    "userHistoricalOrders": ORDERS_SECONDS,
+    "userNonFundingLedgerUpdates": MONEY_SECONDS,
+    "userFundings": MONEY_SECONDS,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -158,11 +164,12 @@ class Reconciler:
         if missed:
             _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
             self._state_found(stream, since_ms, missed, reading, around)
-        self._history.advance(stream, reading.proven_ms)
+        if missed or reading.proven_ms - self._history.complete_ms.get(stream, 0) >= 1000 * QUIET_SECONDS:
+            self._history.advance(stream, reading.proven_ms)  # each step of a checkpoint is a write in every store
         return len(missed)
 
     def _confirm(self, stream: str, around: Surroundings, time_ms: int) -> None:
-        pause = ORDERS_SECONDS if stream == "userHistoricalOrders" else QUIET_SECONDS
+        pause = _PAUSES.get(stream, QUIET_SECONDS)
         spread = 0.5 + 0.5 * around.clock.chance()  # so that not all accounts ask at once
         self._look_at[stream] = around.clock.now() + pause * spread
         self._confirmed_ms[stream] = max(self._confirmed_ms.get(stream, 0), time_ms)

@@ -20,6 +20,7 @@ LONGEST_SILENCE_SECONDS = 600.0  # what repeated silence is asked about at last
 SECOND_TRY_SECONDS = 60.0
 CAP_SECONDS = 300.0  # the cap may grow, and other programs on this IP address may leave
 LOOK_SECONDS = 1.0
+LOOKS_APART_SECONDS = 5.0  # 12 looks at 21 weight are a fifth of the minute's, however many accounts there are
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Watch:
         self._drop = drop
         self._announce = announce
         self._confirming: Account | None = None
+        self._next_look = 0.0
 
     async def keep(self, around: Surroundings) -> None:
         """For as long as a socket lives: subscribe what is missing, accounts before coins.
@@ -169,6 +171,8 @@ class Watch:
         if self._confirming is not None and self._confirming.is_reading:
             return
         self._confirming = None
+        if around.clock.now() < self._next_look:
+            return
         live = [account for account in self.accounts.values() if account.is_live and not account.is_reading]
         found = [(looked, account) for account in live if (looked := account.reconciler.quiet(around))]
         if not found:
@@ -176,6 +180,7 @@ class Watch:
         (overdue, reread), account = max(found, key=lambda each: each[0][0])
         if around.info.plenty or overdue > OVERDUE_SECONDS:
             self._confirming = account
+            self._next_look = around.clock.now() + LOOKS_APART_SECONDS
             account.read_again(reread, around, tasks)
 
     async def _end(self, account: Account, around: Surroundings) -> None:
