@@ -38,7 +38,7 @@ class History:
     def fund(self, funding: Funding) -> None:
         """Keep a funding payment for the episode that spans its time when that closes; the oldest is counted now."""
         time_ms, payment = funding.time_ms, (funding.time_ms, funding.amount)
-        life = next((life for life in self.closed if life.closed_ms >= time_ms), None)
+        life = next((life for life in self.closed if life.may_be_paid(funding)), None)
         if life is not None:
             is_its = life.episode.first_ms <= time_ms
             if len(life.payments) < MAX_FUNDINGS:

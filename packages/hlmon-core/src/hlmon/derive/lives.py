@@ -12,7 +12,7 @@ from operator import attrgetter
 import msgspec
 
 from hlmon.derive.episode import ZERO, Episode, begin, cause_of, end_of, portion, split
-from hlmon.events import CloseCause, Fill, PositionClosed
+from hlmon.events import CloseCause, Fill, Funding, PositionClosed
 
 Payment = tuple[int, Decimal]
 """When funding was paid, and how much."""
@@ -47,6 +47,12 @@ class Life:
         """Whether a stored close of cause `state` can be the statement about this life."""
         is_open = self.told is None and self.closing is None
         return is_open and self.episode.first_ms <= close.time_ms <= self.closed_ms
+
+    def may_be_paid(self, funding: Funding) -> bool:
+        """Whether a payment is not later; in the millisecond of the end its size tells what was held."""
+        if funding.time_ms == self.closed_ms and funding.size:
+            return (funding.size > 0) is self.episode.is_long
+        return funding.time_ms <= self.closed_ms
 
     @property
     def cause(self) -> CloseCause:
