@@ -22,7 +22,7 @@ from hlmon.hyperliquid.decode import decode_answer, decode_frame
 from hlmon.hyperliquid.decode_rows import ROWS
 from hlmon.hyperliquid.frames import Events
 from hlmon.journal import Journal
-from hlmon.journal.beside import replace_file
+from hlmon.journal.beside import FileMark, replace_file
 
 AHEAD_MS: Final = 300_000
 """A row further ahead than this cannot be, as while watching."""
@@ -139,8 +139,7 @@ class QuarantineDesk:
         self._journal = journal
         self._ingest = ingest
         self._now_ms = now_ms
-        self._path = decisions_path(journal.path)
-        self._mark: tuple[int, int] | None = None
+        self._mark = FileMark(decisions_path(journal.path))
         self._known: dict[str, Quarantined] = {}
         self._seen_seq = 0
         self._decisions: Decisions = {}
@@ -179,13 +178,8 @@ class QuarantineDesk:
         return bool(rows)
 
     def _refresh(self) -> bool:
-        mark = None
-        with contextlib.suppress(OSError):
-            found = self._path.stat()
-            mark = (found.st_mtime_ns, found.st_ino)
-        if mark == self._mark:
+        if not self._mark.has_changed():
             return False
-        self._mark = mark
         try:
             self._decisions = read_decisions(self._journal.path)
             self.problem = ""

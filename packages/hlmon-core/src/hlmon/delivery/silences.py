@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from hlmon.errors import HlmonError
-from hlmon.journal.beside import replace_file
+from hlmon.journal.beside import FileMark, replace_file
 from hlmon.routing import Silence
 
 _DECODER = msgspec.json.Decoder(tuple[Silence, ...])
@@ -45,18 +44,13 @@ class SilenceFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._mark: tuple[int, int] | None = None
+        self._mark = FileMark(path)
         self.silences: tuple[Silence, ...] = ()
 
     def refresh(self) -> bool:
         """Read the file if it changed; whether it did."""
-        mark = None
-        with contextlib.suppress(OSError):
-            found = self._path.stat()
-            mark = (found.st_mtime_ns, found.st_ino)
-        if mark == self._mark:
+        if not self._mark.has_changed():
             return False
-        self._mark = mark
         try:
             self.silences = read_silences(self._path)
         except HlmonError as error:
