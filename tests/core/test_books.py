@@ -290,3 +290,17 @@ def test_of_very_many_fills_the_newest_are_kept_and_a_break_is_not_forgotten(is_
     account.show(5_000, BTC=15_000)
     assert (account.wait() is not None) is is_missing
     assert len(account.books._coins["BTC"].fills) <= 10_000
+
+
+def test_what_a_dex_had_that_is_gone_or_renamed_is_no_difference():
+    books = Books()
+    books.begin()
+    books.compare(state(1000, {"xyz:AAA": 5}), 1.0)
+    books.take([fill(2000, 5, 1, 1, coin="xyz:AAA")])  # just before it was renamed
+    gone = AccountState(time_ms=BEGIN_MS + 6000, dexes=(dex_state("", {}), dex_state("xyz", {})))
+    books.end("xyz")
+    books.compare(gone, 6.0)
+    books.take([fill(2500, 6, 1, 2, coin="xyz:AAA")])  # read back later
+    books.compare(AccountState(time_ms=BEGIN_MS + 11_000, dexes=(dex_state("", {}),)), 11.0)
+    assert books.doubt(100.0) is None
+    assert books.doubtful(100.0) == []

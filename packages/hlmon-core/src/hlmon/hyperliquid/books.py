@@ -148,6 +148,7 @@ class Books:
     def __init__(self) -> None:
         self._coins: dict[str, _Coin] = {}
         self._state_ms = 0
+        self._ended: set[str] = set()  # dexes that are gone, while states still say that nothing is on them
         self._whole: set[str] = set()  # dexes of which every position has been shown
         self._unexplained: list[Difference] = []
 
@@ -179,12 +180,20 @@ class Books:
             coin.differences.clear()
             coin.was_read_again = coin.is_new = coin.is_torn = False
 
+    def end(self, dex: str) -> None:
+        """This dex is gone, and what it had is no difference any more."""
+        self._ended.add(dex)
+        self._whole.discard(dex)
+        for name in [name for name in self._coins if _dex_of(name) == dex]:
+            del self._coins[name]
+
     def compare(self, state: AccountState, now: float) -> None:
         """The exchange shows its positions. From a dex that is missing or not wholly readable nothing follows."""
         if state.time_ms < self._state_ms:
             return
         shown = {position.coin: position.size for dex in state.dexes for position in dex.positions}
-        whole = {dex.dex for dex in state.dexes if dex.complete}
+        self._ended = {dex.dex for dex in state.dexes if dex.dex in self._ended and not dex.positions}
+        whole = {dex.dex for dex in state.dexes if dex.complete and dex.dex not in self._ended}
         for name in shown.keys() | self._coins.keys():
             if name in shown or _dex_of(name) in whole:
                 coin = self._coins.get(name) or self._new(name)

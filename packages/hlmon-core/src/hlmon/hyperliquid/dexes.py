@@ -22,6 +22,7 @@ class Dexes:
     """The dexes of one account."""
 
     def __init__(self) -> None:
+        self.ended: list[str] = []  # by the last state that was believed
         self._held: dict[str, int | None] = {}  # since when it is missing, None: it is not
         self._newest: dict[str, DexState] = {}  # what was shown of each
         self._has_positions = False
@@ -38,6 +39,7 @@ class Dexes:
         ends. And where collateral is not `shared`, positions cannot end together with all money: for a minute such a
         state says nothing.
         """
+        self.ended = []
         if not shared and self._is_hollow(state):
             return msgspec.structs.replace(state, dexes=())
         self._has_positions = any(dex.positions for dex in state.dexes)
@@ -56,7 +58,7 @@ class Dexes:
         self._held |= {dex.dex: None for dex in state.dexes if has_something(dex)}
         for name in shown & self._held.keys():
             self._held[name] = None
-        ended = []
+        ended = self.ended
         for name in sorted(self._held.keys() - shown):
             since_ms = self._held[name]
             if self._is_renamed(name, new) or (since_ms is not None and state.time_ms - since_ms > GONE_MS):

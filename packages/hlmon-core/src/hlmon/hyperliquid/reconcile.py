@@ -78,7 +78,7 @@ class Reconciler:
 
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
-        if type(events[0]) is Fill:
+        if events and type(events[0]) is Fill:
             self._books.take(events)
         else:
             self._hours.take(events)
@@ -88,6 +88,11 @@ class Reconciler:
         """So many rows of a stream came live."""
         self._rows[stream] = self._rows.get(stream, 0) + rows
         self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
+
+    def end(self, dexes: Sequence[str]) -> None:
+        """These dexes are gone, closed or renamed: nothing will show any more what their fills led to."""
+        for dex in dexes:
+            self._books.end(dex)
 
     def compare(self, states: Iterable[Event], now: float, *, is_live: bool) -> None:
         """What the exchange shows now; positions are compared once what was missed is read back."""
