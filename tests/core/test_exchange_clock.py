@@ -32,7 +32,7 @@ class World:
         self.exchange_ms += ms
 
     def hear(self, *, late_ms: int = 0) -> None:
-        self.clock.hear(self.exchange_ms - late_ms)
+        self.clock.hear(self.exchange_ms - late_ms, is_answer=True)
 
     def hear_for(self, seconds: float) -> None:
         for _ in range(int(seconds)):
@@ -158,3 +158,13 @@ def test_every_jump_is_followed_within_a_minute_through_odd_words(seed):
             for _ in range(3):
                 world.hear(late_ms=chance.randrange(500))
         assert world.error_ms <= 1_000
+
+
+def test_the_states_of_many_accounts_of_one_moment_do_not_make_it_known():
+    world = World()
+    for _ in range(4):
+        world.clock.hear(world.exchange_ms + DAY_MS)
+    assert not world.clock.known
+    world.hear()
+    world.hear()
+    assert world.error_ms == 0

@@ -1,9 +1,12 @@
 """The monitor's journal equals what truly happened, whatever goes wrong, and it never claims more than it has.
 
-Each seed is a story of about two minutes (tests/e2e/story.py); `make chaos SEEDS=n` tells any number of others.
+Each seed is a story of about two minutes (tests/e2e/story.py). HLMON_FRESH_SEEDS=n adds n seeds that nobody chose, and
+`make chaos SEEDS=n` tells any number of them.
 """
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -11,7 +14,7 @@ from hlmon_sim.faults import KINDS
 from tests.e2e.chaos import Result, faults_of, fresh_seeds, run_again, stories
 
 FIXED = (1, 2, 3, 4, 5)
-FRESH = tuple(fresh_seeds(5))
+FRESH = tuple(fresh_seeds(int(os.environ.get("HLMON_FRESH_SEEDS", "0"))))
 
 
 @pytest.fixture(scope="module")

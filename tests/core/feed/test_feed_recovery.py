@@ -84,6 +84,7 @@ def test_live_fills_wait_for_the_hole_before_them_and_are_released_by_time(watch
             await tools.settle()
             assert fill_ids(running) == []
             running.answers.down.set()
+            await running.live_on(20)  # with REST down, two states must tell the exchange's time
             await tools.until(running.all_in_place)
             assert fill_ids(running) == [4, 1, 2, 3]
 
@@ -159,6 +160,7 @@ def test_a_short_snapshot_is_taken_for_the_whole_history_and_holds_nothing_up(wa
             await running.time.advance(5)
             await tools.until(lambda: fill_ids(running) == [2])
             running.answers.down.set()
+            await running.live_on(20)  # with REST down, two states must tell the exchange's time
             await tools.until(running.all_in_place)
             assert fill_ids(running) == [2, 1]
 

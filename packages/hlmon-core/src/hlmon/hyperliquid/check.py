@@ -8,7 +8,7 @@ from hlmon.errors import ConfigError, HlmonError, Transient
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.budget import Budget
 from hlmon.hyperliquid.decode_role import decode_role
-from hlmon.hyperliquid.exchange_clock import FIRST_SAMPLES, ExchangeClock
+from hlmon.hyperliquid.exchange_clock import FIRST_MOMENTS, ExchangeClock
 from hlmon.hyperliquid.exchange_status import decode_exchange_status
 from hlmon.hyperliquid.info import Info
 from hlmon.watchdog.skew import SET_CLOCK, skew_text
@@ -38,8 +38,8 @@ async def check_connection(url: str, addresses: Iterable[str]) -> list[str]:
 
 async def _compare_clocks(info: Info) -> str:
     clock = ExchangeClock()
-    for _ in range(FIRST_SAMPLES):
-        clock.hear((await info.ask(requests.info("exchangeStatus"), decode_exchange_status)).time_ms)
+    for _ in range(FIRST_MOMENTS):
+        clock.hear((await info.ask(requests.info("exchangeStatus"), decode_exchange_status)).time_ms, is_answer=True)
     if not clock.known:
         return "the exchange's own clock cannot be told: its answers do not agree"
     found = skew_text(clock.skew_ms())

@@ -14,7 +14,7 @@ EARLIEST_MS: Final = 1_640_995_200_000  # 2022: the exchange is younger
 FAR_MS: Final = LATEST_TIME_MS
 AHEAD_MS: Final = 300_000  # how far a row may be ahead of this clock
 AGREES_MS: Final = 5_000  # blocks take less than 0.1 s, a frame's way less than a second: the rest is patience
-FIRST_SAMPLES: Final = 2
+FIRST_MOMENTS: Final = 2
 MOMENTS_TO_MOVE: Final = 3
 APART_SECONDS: Final = 1.0  # the states of all accounts come together: their times are one word, not many
 LATE_SECONDS: Final = 30.0  # frames may be late together, never early: moving back takes longer
@@ -24,11 +24,10 @@ MOST_RIVALS: Final = 5
 
 @dataclass
 class _Rival:
-    """Another offset that was heard since the last sample that agreed: how often, at how many moments, since when."""
+    """Another offset that was heard since the last sample that agreed: at how many moments, since when."""
 
     offset_ms: int
     since: float
-    samples: int = 0
     moments: int = 0
     last_moment: float = 0.0
 
@@ -37,8 +36,8 @@ class ExchangeClock:
     """What time it is at the exchange, worked out from the times that its frames and answers bear.
 
     It is kept as an offset to the monotonic clock, so that a step of this machine's wall clock does not move it. It is
-    known once two samples agree. Then it moves only if samples of three moments agree with each other and none with it,
-    and backwards only if that lasts for half a minute, since frames that waited in a queue are late together.
+    known once samples of two moments agree. Then it moves only if samples of three moments agree with each other and
+    none with it, and backwards only if that lasts for half a minute, since frames that waited are late together.
     """
 
     def __init__(self, clock: Clock = REAL_TIME) -> None:
@@ -52,8 +51,8 @@ class ExchangeClock:
         """Whether the exchange has told its time."""
         return self._offset_ms is not None
 
-    def hear(self, sent_ms: int) -> None:
-        """Take the time that a frame or an answer which came just now bears; what is no time is no sample."""
+    def hear(self, sent_ms: int, *, is_answer: bool = False) -> None:
+        """Take the time that a frame, or an answer, which came just now bears; what is no time is no sample."""
         if not EARLIEST_MS <= sent_ms < FAR_MS:
             return
         now = self._clock.now()
@@ -62,7 +61,7 @@ class ExchangeClock:
             self._agreed.append(offset_ms)
             self._offset_ms = median_low(self._agreed)
             self._rivals.clear()
-        elif self._is_convinced(self._rival(offset_ms, now), now):
+        elif self._is_convinced(self._rival(offset_ms, now, is_answer=is_answer), now):
             self._offset_ms = offset_ms
             self._agreed = deque([offset_ms], maxlen=REMEMBERED)
             self._rivals.clear()
@@ -84,19 +83,18 @@ class ExchangeClock:
         """The exchange's time less this machine's wall clock; None while it is not known."""
         return None if self._offset_ms is None else self.now_ms() - self._clock.wall_ms()
 
-    def _rival(self, offset_ms: int, now: float) -> _Rival:
-        """The rival that this sample speaks for, with it."""
+    def _rival(self, offset_ms: int, now: float, *, is_answer: bool) -> _Rival:
+        """The rival that this sample speaks for, with it; each answer was asked for, so it is a moment of its own."""
         found = next((each for each in self._rivals if abs(offset_ms - each.offset_ms) <= AGREES_MS), None)
         if found is None:
             found = _Rival(offset_ms, now)
             self._rivals.append(found)
-        found.samples += 1
-        if not found.moments or now - found.last_moment >= APART_SECONDS:
+        if is_answer or not found.moments or now - found.last_moment >= APART_SECONDS:
             found.moments, found.last_moment = found.moments + 1, now
         return found
 
     def _is_convinced(self, rival: _Rival, now: float) -> bool:
         if self._offset_ms is None:
-            return rival.samples >= FIRST_SAMPLES
+            return rival.moments >= FIRST_MOMENTS
         is_ahead = rival.offset_ms > self._offset_ms
         return rival.moments >= MOMENTS_TO_MOVE and (is_ahead or now - rival.since >= LATE_SECONDS)

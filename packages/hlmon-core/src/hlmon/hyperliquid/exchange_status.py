@@ -12,7 +12,7 @@ from hlmon.errors import Permanent, WireError
 from hlmon.events import ExchangeStatus
 from hlmon.hyperliquid import requests
 from hlmon.hyperliquid.clock import Clock
-from hlmon.hyperliquid.exchange_clock import EARLIEST_MS, FAR_MS, FIRST_SAMPLES, ExchangeClock
+from hlmon.hyperliquid.exchange_clock import EARLIEST_MS, FAR_MS, FIRST_MOMENTS, ExchangeClock
 from hlmon.hyperliquid.info import Info
 from hlmon.watchdog.skew import SET_CLOCK, TOLD_SKEW_MS, skew_text
 
@@ -44,7 +44,7 @@ class StatusPoll:
 
     async def begin(self, ingest: Ingest) -> None:
         """Ask until the clock is known, if the answers agree: before the first rows are judged by it."""
-        for _ in range(FIRST_SAMPLES):
+        for _ in range(FIRST_MOMENTS):
             if not self._exchange_clock.known:
                 await self._ask(ingest)
 
@@ -60,7 +60,7 @@ class StatusPoll:
         except Permanent as error:
             _log.warning("the exchange does not say how it is: %s", error)
             return
-        self._exchange_clock.hear(status.time_ms)
+        self._exchange_clock.hear(status.time_ms, is_answer=True)
         self._tell_skew()
         ingest([msgspec.structs.replace(status, time_ms=self._exchange_clock.now_ms() or status.time_ms)])
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
+import msgspec
+
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import JournalError, WireError
 from hlmon.events import AccountInfo, Event, Ledger, MarketTrades
@@ -201,7 +203,7 @@ class HyperliquidFeed:
         elif self._unread_states:
             self._unread_states.pop((frame.account, frame.stream), None)
         if frame.sent_ms is not None:
-            self._exchange_clock.hear(frame.sent_ms)
+            frame = self._heard(frame, frame.sent_ms)
         if not frame.account:
             for reading in frame.events:
                 self._ingest(self._watch.markets.take(cast("MarketTrades", reading)))
@@ -211,6 +213,13 @@ class HyperliquidFeed:
             if frame.stream in STATES and account.doubts(frame, self._clock.now()):
                 self._announce(account)  # before the state that its figures would be taken from
             account.receive(frame, self._around)
+
+    def _heard(self, frame: Events, sent_ms: int) -> Events:
+        """Take the time of a state; until a second one agrees it is a sign of life only, and comes again in 5 s."""
+        self._exchange_clock.hear(sent_ms)
+        if self._exchange_clock.known:
+            return frame
+        return msgspec.structs.replace(frame, events=(), oldest_ms=None, newest_ms=None)
 
     def _name_unknown(self, frame: Events) -> None:
         """Say once in the log of each type of ledger entry that its effect is not known; `hlmon status` counts them."""
