@@ -125,7 +125,7 @@ def test_a_funding_that_its_stream_left_out_is_found_within_a_minute(watching, t
             (gap,) = gaps(running, "userFundings")
             assert (gap.healed, gap.events_read) == (True, 1)
             looks = [request["type"] for request in running.answers.asked[asked:] if "startTime" in request]
-            assert len(looks) <= 2 + 2 * seconds // 30 + 6 * seconds // 900  # two of the streams every 30 to 60 s
+            assert len(looks) <= 4 + 2 * seconds // 20 + 6 * seconds // 900  # two of the streams every 20 to 40 s
 
     asyncio.run(live())
 

@@ -22,7 +22,7 @@ from hlmon.hyperliquid.resume import OUT_OF_REACH
 FILL_STREAMS = ("userFills", "userTwapSliceFills")
 MONEY_STREAMS = ("userFills", "userNonFundingLedgerUpdates", "userFundings")
 QUIET_SECONDS = 900.0
-MONEY_SECONDS = 60.0  # on a busy account no balance tells that an entry of the ledger or a payment is missing
+MONEY_SECONDS = 40.0  # on a busy account no balance tells that an entry of the ledger or a payment is missing
 FIRST_LOOK_SECONDS = 60.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
@@ -114,6 +114,11 @@ class Reconciler:
         for stream, newest_ms in self._newest_ms.items():
             if not (is_doubtful and stream in FILL_STREAMS):  # more rows of this millisecond may follow
                 self._history.advance(stream, newest_ms - 1)
+
+    def suspect(self, stream: str, now: float) -> None:
+        """Rows of this stream were left out elsewhere: look at once."""
+        if stream in self._look_at:
+            self._look_at[stream] = min(self._look_at[stream], now)
 
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""

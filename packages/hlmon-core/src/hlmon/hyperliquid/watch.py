@@ -20,7 +20,7 @@ LONGEST_SILENCE_SECONDS = 600.0  # what repeated silence is asked about at last
 SECOND_TRY_SECONDS = 60.0
 CAP_SECONDS = 300.0  # the cap may grow, and other programs on this IP address may leave
 LOOK_SECONDS = 1.0
-LOOKS_APART_SECONDS = 5.0  # 12 looks at 21 weight are a fifth of the minute's, however many accounts there are
+LOOKS_APART_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 if renewed := self._next_renewal():
-                    await self._renew(*renewed)
+                    await self._renew(*renewed, now())
                 elif wanted := self._next_stream(now()):
                     await self._subscribe(*wanted, around, tasks)
                 elif coin := self.markets.next_wanted(now()):
@@ -73,8 +73,13 @@ class Watch:
                 return account, stream
         return None
 
-    async def _renew(self, account: Account, stream: str) -> None:
-        """End a stream that may have died; it is then missing, and asked for like any other."""
+    async def _renew(self, account: Account, stream: str, now: float) -> None:
+        """End a stream that may have died; it is then missing, and asked for like any other.
+
+        What the exchange left out for one account it may have left out for all.
+        """
+        for each in self.accounts.values():
+            each.reconciler.suspect(stream, now)
         _log.warning("subscribing %s of %s again", stream, account.address)
         account.reconciler.renew.discard(stream)
         await self._subscriptions.remove(Subscription.of(stream, account.address))
