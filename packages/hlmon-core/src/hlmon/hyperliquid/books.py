@@ -24,8 +24,8 @@ FIRST_AGAIN_SECONDS: Final = 60.0
 LONGEST_AGAIN_SECONDS: Final = 900.0
 SETTLED_MS: Final = 30_000
 """Fills before this are in their order: none comes between them any more."""
-MOST_FILLS: Final = 10_000  # of one coin
-KEPT_FILLS: Final = 2_000  # when there are more
+MOST_FILLS: Final = 2_000  # of one coin: the whole exchange trades less in half a minute
+KEPT_FILLS: Final = 500  # when there are more
 ZERO: Final = Decimal(0)
 
 

@@ -174,7 +174,8 @@ class Reconciler:
         if missed:
             _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
             self._state_found(stream, since_ms, missed, reading, around)
-        if missed or reading.proven_ms - self._history.complete_ms.get(stream, 0) >= 1000 * QUIET_SECONDS:
+        stands_ms = reading.proven_ms - self._history.complete_ms.get(stream, 0)
+        if missed or _PAUSES.get(stream) != MONEY_SECONDS or stands_ms >= 1000 * (QUIET_SECONDS - MONEY_SECONDS):
             self._history.advance(stream, reading.proven_ms)  # each step of a checkpoint is a write in every store
         return len(missed)
 
