@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.e2e.watching import is_whole
+
 ALERTS = """
 [rule.fills]
 type = "fill"
@@ -49,7 +51,7 @@ def story(exchange_of, monitor_of, make_toml, wait, tmp_path_factory):
     clock.write_text(f"+{HOURS}")
     check = monitor.check("--connect").stdout
     monitor.start()
-    wait(lambda: (monitor.source()["accounts"] or [{}])[0].get("status") == "watched", 20, every=0.5)
+    wait(lambda: is_whole(monitor.journal, 1), 60, "the history", every=0.5)  # fills wait for it, and so do alerts
     for number, offset in enumerate((HOURS, -HOURS), 1):
         clock.write_text(f"{offset:+}")
         exchange.do(lambda: world.open(account, "SOL", 1))

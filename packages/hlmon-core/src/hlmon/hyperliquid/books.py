@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
+from hlmon.derive.figures import dex_of
 from hlmon.events import AccountState, Event, Fill, Name
 from hlmon.linking import Step, steps
 
@@ -184,7 +185,7 @@ class Books:
         """This dex is gone, and what it had is no difference any more."""
         self._ended.add(dex)
         self._whole.discard(dex)
-        for name in [name for name in self._coins if _dex_of(name) == dex]:
+        for name in [name for name in self._coins if dex_of(name) == dex]:
             del self._coins[name]
 
     def compare(self, state: AccountState, now: float) -> None:
@@ -195,7 +196,7 @@ class Books:
         self._ended = {dex.dex for dex in state.dexes if dex.dex in self._ended and not dex.positions}
         whole = {dex.dex for dex in state.dexes if dex.complete and dex.dex not in self._ended}
         for name in shown.keys() | self._coins.keys():
-            if name in shown or _dex_of(name) in whole:
+            if name in shown or dex_of(name) in whole:
                 coin = self._coins.get(name) or self._new(name)
                 coin.shown, coin.shown_ms = shown.get(name, ZERO), state.time_ms
                 self._compare(name, coin, now)
@@ -237,7 +238,7 @@ class Books:
 
     def _new(self, name: str) -> _Coin:
         """A coin that was never heard of: where every position of its dex has been shown, it had none."""
-        known = _dex_of(name) in self._whole
+        known = dex_of(name) in self._whole
         born_ms = self._state_ms
         coin = self._coins[name] = _Coin(ZERO, born_ms=born_ms, agreed_ms=born_ms) if known else _Coin()
         return coin
@@ -332,7 +333,3 @@ def _agreed_ms(coin: _Coin) -> int:
     if not coin.agreed_ms:
         return coin.base_ms or min((fill.time_ms for fill in coin.fills), default=0)
     return coin.agreed_ms - SETTLED_MS
-
-
-def _dex_of(coin: str) -> str:
-    return coin.partition(":")[0] if ":" in coin else ""

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from hlmon.derive.figures import dex_of
 from hlmon.errors import Permanent
 from hlmon.events import is_perp
 from hlmon.hyperliquid import requests
@@ -65,7 +66,7 @@ def spot_names(pairs: Iterable[SpotPair]) -> dict[str, str]:
 def _group(name: str) -> str:
     """Where a coin is listed: a dex ("" is the main one), "@" for spot, "#" for outcomes."""
     if is_perp(name):
-        return name.partition(":")[0] if ":" in name else ""
+        return dex_of(name)
     return "#" if name.startswith("#") else "@"
 
 

@@ -77,7 +77,7 @@ class ExchangeClock:
 
     def latest_ms(self) -> int:
         """What is later than this cannot be: 5 minutes from now, or the year 2100 while the time is not known."""
-        return FAR_MS if self._offset_ms is None else self.now_ms() + AHEAD_MS
+        return self.bounds_ms()[1]
 
     def skew_ms(self) -> int | None:
         """The exchange's time less this machine's wall clock; None while it is not known."""
