@@ -7,7 +7,7 @@ import pytest
 
 from hlmon.contract import Settings
 from hlmon.errors import ConfigError
-from hlmon.events import Event, Fill, Gap, MarketTrades, Quarantined
+from hlmon.events import Checkpoint, Event, Fill, Gap, MarketTrades, OpenOrders, Quarantined
 from hlmon.hyperliquid.decode import quarantined
 from hlmon.sources.replay import FACTORY, LINES_PER_STEP, Replay, ReplayConfig
 from hlmon.testing.builders import ALICE, BOB, make_cvd
@@ -57,6 +57,16 @@ def trades_frame(*times_ms: int) -> str:
         for time_ms in times_ms
     ]
     return json.dumps({"channel": "trades", "data": rows})
+
+
+def open_orders_frame(*order_ids: int) -> str:
+    order = {
+        "coin": "BTC", "side": "B", "limitPx": "100.0", "sz": "1.0", "timestamp": BEGIN_MS, "triggerCondition": "N/A",
+        "isTrigger": False, "triggerPx": "0.0", "children": [], "isPositionTpsl": False, "reduceOnly": False,
+        "orderType": "Limit", "origSz": "1.0", "tif": "Gtc", "cloid": None,
+    }  # fmt: skip
+    orders = [order | {"oid": order_id} for order_id in order_ids]
+    return json.dumps({"channel": "openOrders", "data": {"dex": "", "user": ALICE, "orders": orders}})
 
 
 def ack(**subscription: str) -> str:
@@ -142,6 +152,23 @@ def test_trades_that_the_journals_cvd_has_already_are_not_counted_again(tmp_path
         tmp_path, trades_frame(1, 2), trades_frame(2, 3), held=[make_cvd(coin="BTC", time_ms=BEGIN_MS + 2)]
     )
     assert counted_ms(ingest) == [3]
+
+
+def test_lists_of_open_orders_have_the_times_of_the_frames_before_them_each_later_than_the_last(tmp_path: Path):
+    lines = (open_orders_frame(), fills_frame(10), open_orders_frame(1), open_orders_frame(1, 2), fills_frame(20))
+    _, ingest = replayed(tmp_path, *lines)
+    lists = [(event.time_ms - BEGIN_MS, len(event.orders)) for event in ingest.of(OpenOrders)]
+    assert lists == [(10, 0), (11, 1), (12, 2)]
+
+
+def test_lists_of_open_orders_that_the_journal_had_already_say_nothing_when_they_are_replayed_again(tmp_path: Path):
+    first = (fills_frame(10), open_orders_frame(1), open_orders_frame(1, 2))
+    _, ingest = replayed(tmp_path, *first)
+    kept = ingest.of(Checkpoint)
+    _, again = replayed(tmp_path, *first, held=kept)
+    assert (again.of(OpenOrders), again.of(Checkpoint)) == ([], kept)
+    _, longer = replayed(tmp_path, *first, fills_frame(20), open_orders_frame(3), held=kept)
+    assert [event.time_ms - BEGIN_MS for event in longer.of(OpenOrders)] == [20]
 
 
 def test_a_new_connection_in_the_recording_is_a_gap_of_the_trades_it_had(tmp_path: Path):

@@ -60,8 +60,9 @@ def test_a_recorded_run_gives_the_same_events_again(kind, story):
 def test_replaying_a_file_again_changes_no_row_of_any_table(story):
     result, again = story.second
     assert result.returncode == 0
+    before = story.first[1]
+    assert {name: set(rows) ^ set(before[name]) for name, rows in again.items() if rows != before[name]} == {}
     assert result.stdout.endswith("The journal had all of it already.\n")
-    assert again == story.first[1]
 
 
 def test_a_recording_is_not_overwritten(story):

@@ -6,6 +6,9 @@ that a connection was lost, it states the same gaps as a live feed does.
 Market trades: after the acknowledgement of a subscription the exchange repeats old trades, so the first frame then
 counts for nothing, as it does live. A file without acknowledgements is a selection of frames; there, each one counts.
 Trades that are older than the CVD already in the journal are not counted again.
+
+A list of open orders has no time: it has the one of the frames before it. The newest of each stream is kept as its
+checkpoint, so that lists which were replayed before say nothing about orders whose later life is known.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import msgspec
 
 from hlmon.contract import Ingest, Settings, SourceFactory
 from hlmon.errors import ConfigError, WireError
-from hlmon.events import Cvd, Event, Gap, InputEnded, MarketTrades
+from hlmon.events import Checkpoint, Cvd, Event, Gap, InputEnded, MarketTrades, OpenOrders
 from hlmon.hyperliquid.decode import decode_frame, quarantined
 from hlmon.hyperliquid.frames import Ack, Events, Frame, Greeting, Ignored, Refusal
 from hlmon.hyperliquid.market import Coin, unread_trades
@@ -54,16 +57,23 @@ class Replay:
     def __init__(self, files: Sequence[Path], accounts: Iterable[str] = ()) -> None:
         self._files = files
         self._accounts = frozenset(account.lower() for account in accounts)
-        self._begin({})
+        self._begin({}, {})
 
-    def _begin(self, counted_ms: Mapping[str, int]) -> None:
-        """Know nothing of an earlier run; `counted_ms` is the time up to which a coin's trades are in the journal."""
+    def _begin(self, counted_ms: Mapping[str, int], listed_ms: Mapping[tuple[str, str], int]) -> None:
+        """Know nothing of an earlier run.
+
+        `counted_ms` is the time up to which a coin's trades are in the journal, `listed_ms` that of the lists of open
+        orders, by account and stream.
+        """
         self.tally = Tally()
         self._clock_ms = 0
         self._newest_ms: dict[tuple[str, str], int] = {}
         self._lost: set[tuple[str, str]] = set()
         self._coins: dict[str, Coin] = {}
         self._counted_ms = counted_ms
+        self._known_lists_ms = listed_ms
+        self._lists_ms: dict[tuple[str, str], int] = {}
+        self._early: list[Events] = []  # lists of open orders that came before any time was known
 
     async def run(self, ingest: Ingest) -> None:
         """Replay everything, letting the event loop go on in between."""
@@ -72,7 +82,7 @@ class Replay:
 
     def steps(self, ingest: Ingest) -> Iterator[int]:
         """Replay a few lines at a time; yields the bytes read in each step. Raises ConfigError if a file cannot be."""
-        self._begin(_newest_by_coin(ingest.states("cvd")))
+        self._begin(_newest_by_coin(ingest.states("cvd")), _newest_by_stream(ingest.states("checkpoint")))
         for path in self._files:
             try:
                 with path.open("rb") as file:
@@ -81,6 +91,13 @@ class Replay:
                         yield sum(map(len, lines))
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        ingest([event for frame in self._early for event in self._listed(frame)])
+        ingest(
+            Checkpoint(
+                account=account, stream=stream, time_ms=max(at_ms, self._known_lists_ms.get((account, stream), 0))
+            )
+            for (account, stream), at_ms in self._lists_ms.items()
+        )
         ingest([InputEnded(time_ms=self._clock_ms)])
 
     def _events_of(self, line: bytes) -> Iterator[Event]:
@@ -120,6 +137,14 @@ class Replay:
         self.tally.quarantined += len(frame.unread)
         yield from frame.unread
         yield from unread_trades(frame.unread)
+        if frame.events and isinstance(frame.events[0], OpenOrders):
+            if self._clock_ms:
+                yield from self._listed(frame)
+            else:
+                self._early.append(frame)
+            return
+        while self._clock_ms and self._early:
+            yield from self._listed(self._early.pop(0))
         for event in frame.events:
             if isinstance(event, MarketTrades):
                 yield from self._trades(event)
@@ -142,6 +167,15 @@ class Replay:
             )
         self._lost.discard(stream)
 
+    def _listed(self, frame: Events) -> Iterator[Event]:
+        """Lists of one stream, each a little later than the one before it, unless the journal had a later one."""
+        stream = (frame.account, frame.stream)
+        for event in frame.events:
+            time_ms = max(self._clock_ms, self._lists_ms.get(stream, 0) + 1)
+            self._lists_ms[stream] = time_ms
+            if time_ms > self._known_lists_ms.get(stream, 0):
+                yield msgspec.structs.replace(event, time_ms=time_ms)
+
     def _trades(self, event: MarketTrades) -> Iterable[Event]:
         coin = self._coins.get(event.coin)
         for taken in (event,) if coin is None else coin.take(event):
@@ -157,6 +191,10 @@ def _newest_by_coin(buckets: Iterable[Event]) -> dict[str, int]:
         if isinstance(bucket, Cvd):
             newest[bucket.coin] = max(newest.get(bucket.coin, 0), bucket.time_ms)
     return newest
+
+
+def _newest_by_stream(checkpoints: Iterable[Event]) -> dict[tuple[str, str], int]:
+    return {(each.account, each.stream): each.time_ms for each in checkpoints if isinstance(each, Checkpoint)}
 
 
 def _open(config: ReplayConfig, settings: Settings) -> AbstractContextManager[Replay]:
