@@ -12,7 +12,7 @@ from hlmon.config import Config, load_config
 from hlmon.events import AccountInfo
 from hlmon.journal import Journal
 from hlmon.labels import Labels
-from hlmon.telemetry import configure_logging
+from hlmon.telemetry import configure_logging, print_without_waiting
 
 EXAMPLE_ADDRESS: Final = "0x1234567890123456789012345678901234567890"
 
@@ -71,9 +71,14 @@ def labels_in(journal: Journal, config: Config) -> Labels:
     return Labels(config.labels, journal.states(AccountInfo.kind))
 
 
-def start_logging() -> None:
-    """Readable lines on a terminal, JSON elsewhere; in detail with --debug."""
+def start_logging(*, goes_on: bool = False) -> None:
+    """Readable lines on a terminal, JSON elsewhere; in detail with --debug.
+
+    `goes_on` is for what must not wait for whoever reads what it says.
+    """
     configure_logging("DEBUG" if click.get_current_context().find_root().params.get("debug") else "INFO")
+    if goes_on:
+        print_without_waiting()
 
 
 def example(*lines: str) -> str:
