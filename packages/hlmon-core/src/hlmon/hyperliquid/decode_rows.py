@@ -315,7 +315,11 @@ def _possible(time_ms: int, latest_ms: int) -> int:
 
 
 def _comparable(payload: bytes) -> bytes:
+    """What is the same of one row in a frame and in an answer, where payments of funding are wrapped."""
     try:
-        return _canonical.encode(msgspec.json.decode(payload))
+        sent = msgspec.json.decode(payload)
+        if isinstance(sent, dict) and isinstance(inner := sent.get("delta"), dict) and inner.get("type") == "funding":
+            sent = {"time": sent.get("time")} | {key: value for key, value in inner.items() if key != "type"}
+        return _canonical.encode(sent)
     except UNREADABLE:
         return payload
