@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 ConnectionState = Literal["idle", "connecting", "live", "waiting"]
+ComponentState = Literal["starting", "running", "failing", "stopped"]
 
 
 class ConnectionStatus(msgspec.Struct, kw_only=True):
@@ -57,6 +58,23 @@ class FollowerStatus(msgspec.Struct, kw_only=True):
     error: str = ""
 
 
+class ComponentStatus(msgspec.Struct, kw_only=True):
+    """One configured part and since when it is in its state; `why` it fails ends with what to do, where that is known.
+
+    `next_try_ms` is when one that is failing is tried again, None while a try is under way or if only a restart helps.
+    `failures` counts what it did wrong since the start, whatever its state is now.
+    """
+
+    name: str
+    part: Literal["source", "sink", "notifier", "rule"]
+    type: str = ""
+    state: ComponentState = "starting"
+    since_ms: int = 0
+    why: str = ""
+    next_try_ms: int | None = None
+    failures: int = 0
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The whole monitor at `updated_ms`, which is by this machine's wall clock.
 
@@ -75,6 +93,7 @@ class Status(msgspec.Struct, kw_only=True):
     url: str = ""
     sources: list[SourceStatus] = msgspec.field(default_factory=list)
     followers: list[FollowerStatus] = msgspec.field(default_factory=list)
+    components: list[ComponentStatus] = msgspec.field(default_factory=list)
     counters: dict[str, int] = msgspec.field(default_factory=dict)
     problems: list[str] = msgspec.field(default_factory=list)
 
