@@ -53,7 +53,7 @@ def demo(seconds: float | None, seed: int) -> None:
             exchange.stop_trading()
             _wait_until(lambda: _stored(journal) == exchange.fills, SETTLE_SECONDS)
             click.echo(_summary(exchange, journal))
-            click.echo(f"Your own account, its address is enough:  {Path(sys.argv[0]).name} run --account 0x…")
+            click.echo(f"Your own account, its address is enough:  {_program()} run --account 0x…")
 
 
 class Exchange(BackgroundServer):
@@ -104,6 +104,12 @@ def _show(journal: Path, exchange: Exchange, ended: Callable[[], bool]) -> None:
     while not ended():
         time.sleep(0.2)
     watch(journal, labels=exchange.labels, title=TITLE)
+
+
+def _program() -> str:
+    """How it was called, if that can be typed again in the same folder."""
+    called = Path(sys.argv[0])
+    return "hlmon" if called.is_absolute() or called.name != "hlmon" else str(called)
 
 
 def _summary(exchange: Exchange, journal: Path) -> str:
