@@ -147,6 +147,7 @@ CREATE VIEW hl_orders AS SELECT
     COALESCE(json_extract(body, '$.trigger_condition'), '') AS trigger_condition,
     COALESCE(json_extract(body, '$.is_position_tpsl'), 0) AS is_position_tpsl,
     json_extract(body, '$.cloid') AS cloid,
+    COALESCE(json_extract(body, '$.extra'), '{}') AS extra,
     body AS metadata
 FROM events WHERE kind = 'order' AND kind <> 'fill';
 
@@ -215,6 +216,7 @@ CREATE VIEW fundings AS SELECT
     CAST(json_extract(body, '$.size') AS REAL) AS size,
     CAST(json_extract(body, '$.rate') AS REAL) AS rate,
     COALESCE(json_extract(body, '$.variant'), '') AS variant,
+    COALESCE(json_extract(body, '$.extra'), '{}') AS extra,
     body AS metadata
 FROM events WHERE kind = 'funding' AND kind <> 'fill';
 
