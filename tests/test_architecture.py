@@ -35,7 +35,7 @@ LAYERS = [
 ]
 PURE = ("books", "decode", "frames", "refusals", "requests", "resume", "wire")
 ONLY_IN = {
-    "sqlite3": {"journal"},
+    "sqlite3": {"journal", "sinks.jsonl"},  # the sink keeps a nameless index of its file
     "pluggy": {"plugins", "hookspecs"},
     "websockets": {"hyperliquid.connection"},
     "requests": {"hyperliquid.info"},

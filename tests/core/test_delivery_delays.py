@@ -140,7 +140,7 @@ def test_a_message_that_waits_keeps_the_notifier_from_being_called_well(journal,
     turns(dispatcher, 20)
     status = dispatcher.status()
     assert status.failing_since_ms is not None
-    assert status.error == "Transient: documents are forbidden here (1 alert not taken, others are sent)"
+    assert status.error == "Transient: documents are forbidden here (alerts not taken: 1, others are sent)"
     assert status.lag == 1
 
 

@@ -141,8 +141,8 @@ class Delays:
         if not self._by_seq:
             return None
         oldest = min(self._by_seq.values(), key=lambda each: each.since_ms)
-        number, others = len(self._by_seq), ", others are sent" if oldest.accepted_before < self._accepted else ""
-        return oldest.since_ms, f"{oldest.error} ({number} alert{'s' * (number != 1)} not taken{others})"
+        others = ", others are sent" if oldest.accepted_before < self._accepted else ""
+        return oldest.since_ms, f"{oldest.error} (alerts not taken: {len(self._by_seq)}{others})"
 
     def __len__(self) -> int:
         return len(self._by_seq)
