@@ -227,6 +227,6 @@ def retry_after_of(error: BaseException) -> float | None:
 
 def _refuses_everything(reason: str) -> str:
     return (
-        f"refused {MOST_REFUSED_IN_A_ROW} different events in a row, so it is not they that are wrong ({reason}): put it "
-        "right, then run `hlmon rejected retry`; nothing more is set aside until one is accepted"
+        f"refused {MOST_REFUSED_IN_A_ROW} different events in a row, so it is not they that are wrong ({reason}): "
+        "put it right, then run `hlmon rejected retry`; nothing more is set aside until one is accepted"
     )
