@@ -24,7 +24,7 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "plain", "status", "uptime"},
+    {"environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {

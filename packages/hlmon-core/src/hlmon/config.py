@@ -111,7 +111,7 @@ def load_config(
 
 
 def disabled_plugins(environ: Mapping[str, str] = ENVIRON) -> frozenset[str]:
-    """The plugins that HLMON_DISABLE_PLUGINS names, separated by commas."""
+    """The plugins and packages that HLMON_DISABLE_PLUGINS names, separated by commas."""
     return frozenset(filter(None, _SEPARATORS.split(environ.get(DISABLED_VARIABLE, ""))))
 
 

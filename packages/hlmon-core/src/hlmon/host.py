@@ -33,6 +33,7 @@ from hlmon.plugins import Catalogue
 from hlmon.quarantine import QuarantineDesk, summary
 from hlmon.schedule import IdleSchedule
 from hlmon.status import FollowerStatus, SourceStatus, Status
+from hlmon.telemetry import log_problem
 from hlmon.uptime import machine_uptime, wall_ms
 from hlmon.watchdog import OpenGaps, Watchdog, prove, watching
 
@@ -330,6 +331,7 @@ class Monitor:
                 *_failing(followers, now_ms),
                 *self._lost(sources),
                 *self._unread(sources),
+                *filter(None, [log_problem()]),
             ],
         )
 

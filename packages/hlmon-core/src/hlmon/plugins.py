@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
@@ -25,6 +25,7 @@ from hlmon.errors import ConfigError
 from hlmon.fields import closest, nearest
 from hlmon.packages import PACKAGE_OF
 from hlmon.plugin_files import PluginFile, plugin_files
+from hlmon.stdout import kept_for_answers
 
 _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
     "source": ("hlmon_sources", SourceFactory),
@@ -60,12 +61,19 @@ class _Plugin:
     stability: str = ""
     door: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(ENTRY_POINT_GROUP))
 
+    @property
+    def title(self) -> str:
+        """The plugin and its package, as messages name them."""
+        package = f" (package {self.distribution} {self.version}".rstrip() + ")" if self.distribution else ""
+        return f"{self.name}{package}"
+
     def load(self, entry_point: EntryPoint | PluginFile) -> None:
         self.door.add_hookspecs(hookspecs)
         try:
-            module = entry_point.load()
-            self.door.register(module)
-            callers = self.door.get_hookcallers(module) or []
+            with kept_for_answers():
+                module = entry_point.load()
+                self.door.register(module)
+                callers = self.door.get_hookcallers(module) or []
             self.hooks = tuple(sorted(caller.name for caller in callers if caller.has_spec()))
             self.broken = next(_mistakes(module, callers), None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does at import, the host goes on
@@ -77,7 +85,8 @@ class _Plugin:
         if hook not in self.hooks:
             return []
         try:
-            items = [item for result in getattr(self.door.hook, hook)() for item in result]
+            with kept_for_answers():
+                items = [item for result in getattr(self.door.hook, hook)() for item in result]
         except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
             self.broken = f"{hook}: {_reason(error)}"
             return []
@@ -135,7 +144,8 @@ class Catalogue:
         found = self._of("command")
         for name, ((owner, _), *others) in found.items():
             for plugin, _ in others:
-                plugin.broken = f"the command {name!r} is the plugin {owner.name}'s already"
+                chosen = f"put {self._switch(owner)} into {DISABLED_VARIABLE} to have this one"
+                plugin.broken = f"the command {name!r} is already that of {owner.title}; {chosen}"
         return tuple(items[0][1] for items in found.values())
 
     def unknown_command(self, name: str, own: Iterable[str]) -> str:
@@ -153,11 +163,11 @@ class Catalogue:
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every installed plugin, the broken ones too; calls every hook."""
-        provides: dict[str, dict[str, tuple[str, ...]]] = {}
+        provides: dict[int, dict[str, tuple[str, ...]]] = {}  # two packages may call their plugins alike
         for kind in _PROVIDED:
             for name, items in self._of(kind).items():
                 for plugin, _ in items:
-                    kinds = provides.setdefault(plugin.name, {})
+                    kinds = provides.setdefault(id(plugin), {})
                     kinds[kind] = (*kinds.get(kind, ()), name)
         return tuple(
             PluginInfo(
@@ -165,7 +175,7 @@ class Catalogue:
                 distribution=plugin.distribution,
                 version=plugin.version,
                 hooks=plugin.hooks,
-                provides=provides.get(plugin.name, {}),
+                provides=provides.get(id(plugin), {}),
                 broken=plugin.broken,
                 stability=plugin.stability,
             )
@@ -187,11 +197,22 @@ class Catalogue:
             return items[0][1]
         word = "rule" if kind == "deriver" else kind
         if items:
-            owners = " and ".join(plugin.name for plugin, _ in items)
-            raise ConfigError(
-                f"the {word} {name!r} comes from two plugins, {owners}; remove one or put it into {DISABLED_VARIABLE}"
-            )
+            raise ConfigError(self._claimed(f"the {word} {name!r}", [plugin for plugin, _ in items]))
         raise ConfigError(self._unknown(kind, f"unknown {word} {name!r}", name))
+
+    def _claimed(self, what: str, claimants: Sequence[_Plugin]) -> str:
+        """The message about a name that is provided more than once: by whom, and how to choose."""
+        owners = list({id(plugin): plugin for plugin in claimants}.values())
+        if len(owners) == 1:
+            return f"{what} is provided twice by {owners[0].title}, which is its authors' to mend; upgrade or remove it"
+        switches = " or ".join(map(self._switch, owners))
+        titles = " and ".join(plugin.title for plugin in owners)
+        return f"{what} comes from several plugins, {titles}; uninstall one, or put {switches} into {DISABLED_VARIABLE}"
+
+    def _switch(self, plugin: _Plugin) -> str:
+        """What to write into the variable so that this plugin alone is left out."""
+        alike = [each for each in self._plugins if each.name == plugin.name]
+        return plugin.name if len(alike) == 1 else plugin.distribution
 
     def _unknown(self, kind: str, what: str, name: str) -> str:
         """The message about a name that nothing has, with what to write or to install instead."""
@@ -241,7 +262,8 @@ def load_catalogue(
 ) -> Catalogue:
     """Load every installed plugin, and the files that the config names, but the disabled ones; never fails.
 
-    `entry_points` defaults to those of the group "hlmon", `disabled` to what HLMON_DISABLE_PLUGINS says.
+    `entry_points` defaults to those of the group "hlmon", `disabled`, names of plugins or packages, to what
+    HLMON_DISABLE_PLUGINS says.
     """
     if entry_points is None:
         entry_points = installed_entry_points(group=ENTRY_POINT_GROUP)
@@ -258,7 +280,7 @@ def load_catalogue(
             version=distribution.version if distribution else "",
             stability=_stability(distribution.metadata.get_all("Classifier") or ()) if distribution else "",
         )
-        if plugin.name in disabled:
+        if plugin.name in disabled or _spelt(plugin.distribution) in map(_spelt, disabled):
             plugin.broken = _DISABLED
         else:
             plugin.load(entry_point)
@@ -281,6 +303,11 @@ def _mistakes(module: object, callers: Iterable[pluggy.HookCaller]) -> Iterator[
 def trouble(reason: str) -> str:
     """Why a plugin cannot be used, in words: that it is broken, or who switched it off."""
     return reason if reason == _DISABLED else f"broken: {reason}"
+
+
+def _spelt(package: str) -> str:
+    """A package's name in the one spelling that stands for all of them."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _stability(classifiers: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def demo(seconds: float | None, seed: int) -> None:
     with tempfile.TemporaryDirectory(prefix="hlmon-demo-") as folder:
         journal = Path(folder) / "hlmon.db"
         with Exchange(seed) as exchange, running_monitor(exchange, journal) as monitor:
-            _wait_until(lambda: _is_shown(journal) or monitor.poll() is not None, READY_SECONDS)
+            _wait_until(lambda: _is_there(journal) or monitor.poll() is not None, READY_SECONDS)
             ends = time.monotonic() + seconds if seconds else None
             _show(
                 journal, exchange, lambda: monitor.poll() is not None or (ends is not None and time.monotonic() > ends)
@@ -53,6 +53,7 @@ def demo(seconds: float | None, seed: int) -> None:
             exchange.stop_trading()
             _wait_until(lambda: _stored(journal) == exchange.fills, SETTLE_SECONDS)
             click.echo(_summary(exchange, journal))
+            click.echo(f"Your own account, its address is enough:  {_program()} run --account 0x…")
 
 
 class Exchange(BackgroundServer):
@@ -105,14 +106,25 @@ def _show(journal: Path, exchange: Exchange, ended: Callable[[], bool]) -> None:
     watch(journal, labels=exchange.labels, title=TITLE)
 
 
+def _program() -> str:
+    """How it was called, if that can be typed again in the same folder."""
+    called = Path(sys.argv[0])
+    return "hlmon" if called.is_absolute() or called.name != "hlmon" else str(called)
+
+
 def _summary(exchange: Exchange, journal: Path) -> str:
     made, stored = exchange.fills, _stored(journal)
     verdict = "none lost, none twice" if made == stored else "hlmon verify would say more"
     return f"The exchange made {made} fills, the monitor stored {stored}: {verdict}."
 
 
-def _is_shown(journal: Path) -> bool:
-    return journal.exists() and _count(journal, "hl_dashboard") >= len(NAMES)
+def _is_there(journal: Path) -> bool:
+    """Whether the monitor has made its journal, which fills while the screen is looked at."""
+    try:
+        with Journal.open(journal, read_only=True):
+            return True
+    except HlmonError:
+        return False
 
 
 def _stored(journal: Path) -> int:

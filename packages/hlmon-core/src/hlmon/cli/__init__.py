@@ -11,6 +11,7 @@ import click
 
 from hlmon.errors import ConfigError, HlmonError, JournalError
 from hlmon.plain import plain_line
+from hlmon.stdout import answers
 
 COMMANDS: Final = {
     "run": "Watch accounts until stopped.",
@@ -92,7 +93,9 @@ class Program(click.Group):
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds a reader
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), (answers() or sys.stdout).fileno()
+            )  # so that the last flush finds a reader
             ctx.exit(PIPE_CLOSED)
         except Exception as error:
             if ctx.params["debug"]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hlmon import hookspecs
-from hlmon.cli.options import config_option, example, json_option
+from hlmon.cli.options import config_option, example, json_option, keep_stdout
 from hlmon.cli.output import coloured, make_table, print_json, show
 from hlmon.config import Config, load_config
 from hlmon.errors import ConfigError
@@ -24,13 +24,18 @@ _HOOKS: Final = [name for name in vars(hookspecs) if name.startswith("hlmon_")]
 @click.command("plugins", epilog=example("hlmon plugins", "hlmon plugins --schema > hlmon.schema.json"))
 @config_option
 @json_option
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    callback=keep_stdout,
+    help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.",
+)
 def command(*, config_file: Path | None, as_json: bool, schema: bool) -> None:
     """List the plugins and what they provide: the names that a config may use as type.
 
     They are the installed ones, and the files that the config names. Installed is not enabled: only what the config
-    names is used. A plugin that cannot be loaded is listed with the reason. HLMON_DISABLE_PLUGINS names plugins that
-    are not loaded at all.
+    names is used. A plugin that cannot be loaded is listed with the reason. HLMON_DISABLE_PLUGINS names plugins, or
+    packages of them, that are not loaded at all.
     """
     catalogue = load_catalogue(config=_config(config_file))
     if schema:

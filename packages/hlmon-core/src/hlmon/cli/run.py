@@ -28,7 +28,7 @@ def command(
     Everything is kept in the journal, a single file. After a stop or an outage the next run reads back what happened
     meanwhile. Without a config the addresses come from --account.
     """
-    start_logging()
+    start_logging(goes_on=True)
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
     run(config, load_catalogue(config=config), same_exchange=same_exchange)
