@@ -148,7 +148,7 @@ def _opened(
     for name in names:
         if name not in config.rule:
             raise ConfigError(f"--rule: unknown rule {name!r}{nearest(name, config.rule)}")
-    parts = [part for part in enable(config, load_catalogue()).derivers if not part.factory.always]
+    parts = [part for part in enable(config, load_catalogue(config=config)).derivers if not part.factory.always]
     if not parts:
         raise ConfigError("the config has no [rule.NAME]; docs/rules.md shows what there is")
     return [
