@@ -24,7 +24,7 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
+    {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {
@@ -41,6 +41,7 @@ LAYERS = [
         "testing",
     },
     {"builtin", "exchange_time", "parts", "quarantine"},
+    {"monitor"},
     {"host"},
     {"cli"},
     {"__main__"},

@@ -116,6 +116,7 @@ class Dispatcher(Courier):
 
     def _wait_a_little(self, ms: float) -> bool:
         """Wait before the next attempt; whether there is time for one."""
+        self._next_try_ms = self._delays.next_ms(self._longest_delay_ms())
         self._sleep(self._over if self._draining.is_set() else self._draining, max(ms, 1) / 1000)
         return not self._over.is_set()
 
@@ -179,7 +180,7 @@ class Dispatcher(Courier):
             self._accepted()
             self._delays.accepted(seqs)
             return True
-        self._failed(error)
+        self._call_failed(error)
         patience = PATIENCE_WITH_BATCH if len(entries) > 1 else PATIENCE_WITH_ONE
         is_worn_out = not is_expected(error) and self._delays.faults(seqs) >= patience
         if is_worn_out or (isinstance(error, Permanent) and not self._refuses_everything):

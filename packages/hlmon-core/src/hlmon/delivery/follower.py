@@ -100,7 +100,7 @@ class Follower(Courier):
         events = [entry.event for entry in entries]
         patience = PATIENCE_WITH_BATCH if len(events) > 1 else PATIENCE_WITH_ONE
         while (error := self._call(events)) is not None:
-            self._failed(error)
+            self._call_failed(error)
             patience -= not is_expected(error)
             if isinstance(error, Permanent) or patience < 0:
                 self._refused(entries)
@@ -126,7 +126,7 @@ class Follower(Courier):
             self._accepted()
             self._attempt = 0
         else:
-            self._failed(error)
+            self._call_failed(error)
             self._try_later(retry_after_of(error))
 
     def _try_later(self, retry_after: float | None) -> None:
