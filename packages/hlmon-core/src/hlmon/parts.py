@@ -13,6 +13,7 @@ from hlmon.config import Config, PartTable, raise_problems
 from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
 from hlmon.fields import read
+from hlmon.plugin_files import file_problems
 from hlmon.plugins import Catalogue
 from hlmon.routing.check import rule_problems
 from hlmon.secret import decode_field
@@ -91,7 +92,7 @@ def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = N
 
 def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
     """Match a config with the installed plugins. Opens nothing. Raises ConfigError with a line for every problem."""
-    problems: list[str] = []
+    problems: list[str] = [*file_problems(config, catalogue)]
 
     def each(section: Section, look_up: Callable[[str], FactoryT]) -> tuple[EnabledPart[FactoryT], ...]:
         found = (_enabled(table, look_up, problems) for table in config.parts(section))
