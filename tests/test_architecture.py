@@ -24,30 +24,19 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
+    {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
-    {
-        "ingest",
-        "delivery",
-        "plugin_files",
-        "plugins",
-        "hyperliquid",
-        "derive",
-        "rules",
-        "sources",
-        "sinks",
-        "notifiers",
-        "testing",
-    },
+    {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "exchange_time", "parts", "quarantine"},
+    {"monitor"},
     {"host"},
     {"cli"},
     {"__main__"},
 ]
 PURE = ("books", "decode", "frames", "refusals", "requests", "resume", "wire")
 ONLY_IN = {
-    "sqlite3": {"journal", "sinks.jsonl"},  # the sink keeps a nameless index of its file
+    "sqlite3": {"journal"},
     "pluggy": {"plugins", "hookspecs"},
     "websockets": {"hyperliquid.connection"},
     "requests": {"hyperliquid.info"},

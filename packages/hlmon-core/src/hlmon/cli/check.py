@@ -25,7 +25,6 @@ def command(*, config_file: Path | None, connect: bool) -> None:
     """
     start_logging()
 
-    config = load_config(config_file)
-    for line in check(config, load_catalogue(config=config), connect):
+    for line in check(load_config(config_file), load_catalogue(), connect):
         echo(line)
     echo("The config is right.")

@@ -31,4 +31,4 @@ def command(
     start_logging(goes_on=True)
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    run(config, load_catalogue(config=config), same_exchange=same_exchange)
+    run(config, load_catalogue(), same_exchange=same_exchange)
