@@ -46,7 +46,9 @@ def test_init_writes_the_accounts_and_notifiers_that_it_is_told(here: Path):
         "--account",
         addresses[1],
         "--discord",
-        "--telegram=-100123",
+        "--telegram",
+        "--chat",
+        "-100123",
     ]
     result = run("init", *told)
     assert result.exit_code == 0

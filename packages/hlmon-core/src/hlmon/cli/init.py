@@ -116,16 +116,16 @@ def config_text(accounts: Sequence[tuple[str, str]] = (), *, discord: bool = Fal
     "--label", "labels", multiple=True, metavar="NAME", help="What to call it; in the order of the addresses."
 )
 @click.option("--discord", is_flag=True, help="Send alerts to a Discord channel.")
-@click.option(
-    "--telegram", "chat", is_flag=False, flag_value=UNKNOWN_CHAT, default="", metavar="[=CHAT]",
-    help="Send alerts to a Telegram chat, by its number; without one the comment in the file says how to find it.",
-)  # fmt: skip
-def command(*, file: Path, accounts: tuple[str, ...], labels: tuple[str, ...], discord: bool, chat: str) -> None:
+@click.option("--telegram", is_flag=True, help="Send alerts to a Telegram chat; the file says how to find its number.")
+@click.option("--chat", metavar="NUMBER", help="The number of that chat, if it is known already.")
+def command(
+    *, file: Path, accounts: tuple[str, ...], labels: tuple[str, ...], discord: bool, telegram: bool, chat: str | None
+) -> None:
     """Write a config file with an explanation of every setting. An existing file is not overwritten."""
     named = list(zip_longest(accounts, labels, fillvalue=""))
     if len(labels) > len(accounts):
         raise ConfigError("--label: names an --account, and there are more labels than accounts")
-    text = config_text(named, discord=discord, chat=chat)
+    text = config_text(named, discord=discord, chat=chat or (UNKNOWN_CHAT if telegram else ""))
     load_config(None, environ={TOML_VARIABLE: text})  # a wrong address is said before anything is written
     try:
         with file.open("x", encoding="utf-8") as opened:
@@ -134,8 +134,7 @@ def command(*, file: Path, accounts: tuple[str, ...], labels: tuple[str, ...], d
         raise ConfigError(f"{file} exists already; it was left as it is") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
-    echo(
-        f"Wrote {file}. {'Then' if accounts else 'Put your addresses in, then'}: hlmon check -c {file} && hlmon run -c {file}"
-    )
-    if discord or chat:
+    then = "Then" if accounts else "Put your addresses in, then"
+    echo(f"Wrote {file}. {then}: hlmon check -c {file} && hlmon run -c {file}")
+    if discord or telegram or chat:
         echo("Discord and Telegram come with the package hlmon-notify; the file says what each still needs.")
