@@ -26,6 +26,7 @@ from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.exchange import exchange_at, refusal
 from hlmon.journal.file import JournalFile
 from hlmon.journal.notices import NoticeTable
+from hlmon.journal.redelivered import RedeliveredTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
 from hlmon.linking import FillRow
 
@@ -92,6 +93,7 @@ class Journal:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
         self.notices = NoticeTable(file)
+        self.redelivered = RedeliveredTable(file)
         self._appending = threading.Lock()  # held until `_last_seq` says what was committed
         self._grown = threading.Condition()
         self._closed = self._waits_ended = False
