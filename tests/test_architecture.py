@@ -25,7 +25,7 @@ WRITTEN = sorted(
 
 LAYERS = [
     {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
-    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
+    {"contract", "cost", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {
         "ingest",

@@ -6,11 +6,13 @@ import asyncio
 import json
 
 from hlmon import host
+from hlmon.delivery.rejected import Retry, rejected, write_retries
+from hlmon.errors import Permanent
 from hlmon.journal import Journal
 from hlmon.quarantine import write_decisions
 from hlmon.status import AccountStatus, SourceStatus
-from hlmon.testing.builders import ALICE, BOB, make_quarantined
-from tests.core.host.parts import Script, status_in, stop
+from hlmon.testing.builders import ALICE, BOB, make_fill, make_quarantined
+from tests.core.host.parts import Kept, Script, status_in, stop, table
 
 ROW = {"coin": "BTC", "px": "1", "sz": "1", "side": "B", "time": 1_796_000_000_000, "tid": 5}
 
@@ -55,3 +57,40 @@ def test_a_missing_row_is_a_problem_until_it_is_read_again_or_dismissed(parts, r
     assert len(told) == 3
     with Journal.open(journal, read_only=True) as opened:
         assert [fill.trade_id for fill in opened.states("fill")] == [5]
+
+
+class Strict(Kept):
+    """A sink that refuses fills until it is told otherwise."""
+
+    refuses = True
+
+    def write(self, events):
+        if self.refuses and any(event.kind == "fill" for event in events):
+            raise Permanent("not yet")
+        super().write(events)
+
+
+def test_what_a_sink_refused_is_a_reason_until_it_is_delivered_after_all(parts, run, tmp_path, monkeypatch, deadline):
+    monkeypatch.setattr(host, "STATUS_SECONDS", 0.02)
+    journal, sink, fill = tmp_path / "hlmon.db", Strict(), make_fill()
+
+    async def told(wanted):
+        async def come():
+            while status_in(journal).get("rejected", {}) != wanted:
+                await asyncio.sleep(0.01)
+
+        await asyncio.wait_for(come(), 3)
+
+    async def act(_script, ingest):
+        ingest([fill])
+        await told({"strict": 1})
+        sink.refuses = False
+        with Journal.open(journal, read_only=True) as opened:
+            (kept,) = rejected(opened)
+        write_retries(journal, [Retry(origin="strict", digest=kept.digest, to="strict", asked_ms=1)])
+        await told({})
+        await stop()
+
+    parts.sources["hyperliquid"], parts.sinks["strict"] = Watching(act), sink
+    run(table("sink", "strict"))
+    assert [event for event in sink.events if event.kind == "fill"] == [fill]
