@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 
@@ -32,6 +33,13 @@ def test_leaving_the_screen_stops_the_monitor_with_everything_stored(watched, tm
     assert "everything received is in the journal" in (tmp_path / "hlmon.db.log").read_text()
     with Journal.open(tmp_path / "hlmon.db", read_only=True) as journal:
         assert journal.count("fill") > 0
+
+
+def test_a_sigterm_stops_the_monitor_too(watched, tmp_path):
+    watched.read_until(b"live")
+    watched.process.terminate()
+    assert watched.process.wait(30) == 128 + signal.SIGTERM
+    assert "everything received is in the journal" in (tmp_path / "hlmon.db.log").read_text()
 
 
 def test_a_monitor_that_cannot_run_is_an_error_with_the_end_of_its_log(watched, tmp_path):

@@ -37,6 +37,6 @@ class Terminal:
 
     def close(self) -> None:
         """End the command and the terminal."""
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        self.process.wait(30)
         os.close(self.end)

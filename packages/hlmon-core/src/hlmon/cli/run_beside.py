@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -23,15 +24,18 @@ SHOWN_BYTES: Final = 2_000
 def monitor_beside(arguments: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`hlmon run` with these arguments, its log added to this file; asked to stop and waited for at the end.
 
-    Raises HlmonError with the end of the log if it has ended by itself with an error.
+    A SIGTERM ends this process in order, so that the monitor does not go on alone. For the main thread. Raises
+    HlmonError with the end of the log if it has ended by itself with an error.
     """
     began = log.stat().st_size if log.exists() else 0
     command = [sys.executable, "-m", "hlmon", "run", *arguments]
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield process
     finally:
+        signal.signal(signal.SIGTERM, before)
         if process.poll() is None:
             process.terminate()
             process.wait(STOP_SECONDS)
