@@ -34,9 +34,9 @@ class Appends:
     def __getattr__(self, name):
         return getattr(self.journal, name)
 
-    def append(self, events, memories=None):
+    def append(self, events, memories=None, **more):
         self.appended.append(list(events))
-        return self.journal.append(events, memories or {})
+        return self.journal.append(events, memories or {}, **more)
 
     def contains(self, name):
         self.lookups += 1

@@ -21,6 +21,10 @@ class JournalError(HlmonError):
     """
 
 
+class JournalBusy(JournalError):
+    """Another program keeps the journal locked for writing; the caller holds what it has and tries again."""
+
+
 class WireError(HlmonError):
     """Bytes from the exchange were not understood; they go to quarantine and the stream goes on."""
 

@@ -20,13 +20,15 @@ import msgspec
 from hlmon.config import Config
 from hlmon.contract import ChecksConnection, Deriver, ReportsStatus, Source
 from hlmon.delivery import Courier, common_checkpoints, dispatch, follow_sink, full_jitter
-from hlmon.errors import JournalError
+from hlmon.errors import JournalBusy, JournalError
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import exchange_at
+from hlmon.journal.place import network_warning
+from hlmon.journal.upkeep import Upkeep
 from hlmon.labels import Labels
 from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
 from hlmon.plugins import Catalogue
@@ -96,6 +98,7 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
     lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
     lines += [f"rule {name}" for name in config.rule]
     lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
+    lines += filter(None, [network_warning(config.journal)])
     every: tuple[EnabledPart[Any], ...] = parts.derivers  # opening a rule checks it, and touches nothing outside
     if connect:
         every = (*every, *parts.sinks, *parts.notifiers, *parts.sources)
@@ -206,10 +209,11 @@ class Monitor:
         self._stopping = asyncio.Event()
         self._quarantine = QuarantineDesk(journal, ingest, self._clock.now_ms)
         self._prune_at = self._started
+        self._upkeep = Upkeep(journal)
         self._failures: dict[str, str] = {}  # source -> why it does not run
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails."""
+        """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails, also at the very end."""
         loop = asyncio.get_running_loop()
         _log.info(
             "hlmon %s, accounts to watch: %d, exchange: %s, journal: %s",
@@ -236,23 +240,35 @@ class Monitor:
                 if end.done():
                     end.result()
         finally:
-            await self._stop([stop, *tasks])
+            missing = await self._stop([stop, *tasks])
+        if missing:
+            raise JournalError(missing)
 
-    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> str:
+        """Drain; returns why something of what was received is not in the journal, "" if all is."""
         deadline = time.monotonic() + STOP_SECONDS
         self._stopping.set()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=STOP_SECONDS / 2)
-        with contextlib.suppress(JournalError):  # the first one is being raised already
-            self._ingest.flush(final=True)
+        missing = self._write_the_rest()
+        self._upkeep.stop(deadline - time.monotonic())
         for follower in self._followers:
             follower.drain()
         self._journal.end_waits()
         for follower in self._followers:
             if not follower.stop(deadline - time.monotonic()):
                 _log.warning("%s gets the rest after the next start", follower.name)
-        _log.info("stopped; everything received is in the journal")
+        if not (missing := missing or self._journal.lost()):
+            _log.info("stopped; everything received is in the journal")
+        return missing
+
+    def _write_the_rest(self) -> str:
+        try:
+            self._ingest.flush(final=True)
+        except JournalError as error:
+            return f"{error}; the last events that came in are not in the journal"
+        return ""
 
     async def _run_source(self, name: str, source: Source) -> None:
         """Run one source; one that fails is started again after a pause, and named meanwhile."""
@@ -283,7 +299,9 @@ class Monitor:
         self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
-        self._journal.put_status(msgspec.json.encode(status))
+        self._upkeep.look()
+        with contextlib.suppress(JournalBusy):  # said by the watchdog, and by the age of the status before
+            self._journal.put_status(msgspec.json.encode(status))
         self._ingest([pulse_of(status, self._clock.now_ms())])
 
     def _log_heartbeat(self) -> None:
@@ -297,8 +315,7 @@ class Monitor:
             return
         self._prune_at = now + PRUNE_SECONDS
         before_ms = self._clock.known_ms - self._config.retention_days * DAY_MS
-        gone = self._journal.prune(before_ms, [follower.cursor_name for follower in self._followers])
-        _log.info("removed %d events older than %d days", gone, self._config.retention_days)
+        self._upkeep.prune(before_ms, [each.cursor_name for each in self._followers], self._config.retention_days)
 
     def status(self) -> Status:
         """What the monitor says of itself now."""
@@ -331,6 +348,7 @@ class Monitor:
                 *_failing(followers, now_ms),
                 *self._lost(sources),
                 *self._unread(sources),
+                *self._journal.problems(),
                 *filter(None, [log_problem()]),
             ],
         )
