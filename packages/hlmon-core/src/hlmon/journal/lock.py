@@ -58,7 +58,7 @@ class JournalLock:
         try:
             if not _locked(descriptor):
                 owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-                raise _taken(journal, owner, "")
+                raise _taken(journal, owner)
             held = _hold(journal, place)
         except BaseException:
             os.close(descriptor)
@@ -126,7 +126,7 @@ def _hold(journal: Path, place: Path) -> int | None:
     On a network file system that lock would be of the kind that SQLite uses itself.
     """
     if is_held(place):
-        raise _taken(journal, str(os.getpid()), " under another name of the file")
+        raise _taken(journal, f"{os.getpid()}, under another name of the file")
     try:
         descriptor = os.open(place, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
     except OSError:  # SQLite will say what it cannot do with the file
@@ -134,14 +134,14 @@ def _hold(journal: Path, place: Path) -> int | None:
     if not network_file_system(place) and not _locked(descriptor):
         owner = _owner(os.fstat(descriptor).st_ino)
         os.close(descriptor)
-        raise _taken(journal, owner, " under another name of the file")
+        raise _taken(journal, f"{owner}, under another name of the file")
     return descriptor
 
 
-def _taken(journal: Path, owner: str, how: str) -> JournalError:
+def _taken(journal: Path, owner: str) -> JournalError:
     return JournalError(
-        f"journal {journal}: another monitor is writing to it{how} (process {owner}); stop that one or choose another "
-        "path for the journal of this one"
+        f"journal {journal}: another monitor is writing to it (process {owner}); stop that one or choose another path for "
+        "the journal of this one"
     )
 
 
