@@ -140,8 +140,8 @@ def _hold(journal: Path, place: Path) -> int | None:
 
 def _taken(journal: Path, owner: str) -> JournalError:
     return JournalError(
-        f"journal {journal}: another monitor is writing to it (process {owner}); stop that one or choose another path for "
-        "the journal of this one"
+        f"journal {journal}: another monitor is writing to it (process {owner}); stop that one or choose another path "
+        "for the journal of this one"
     )
 
 
