@@ -268,7 +268,7 @@ class Ingest:
     def _set_aside(self, event: Event, error: BaseException) -> Quarantined:
         """Count an event that cannot be stored; its record takes its place."""
         self._fail(f"kind {event.kind}", error)
-        return quarantined(event, "journal", f"it cannot be stored: {type(error).__name__}: {error}")
+        return quarantined(event, "journal", f"it cannot be stored: {text_of(error)}")
 
     def _dump_memories(self) -> dict[str, bytes]:
         memories = {}
