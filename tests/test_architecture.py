@@ -38,7 +38,19 @@ LAYERS = [
     },
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
-    {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
+    {
+        "ingest",
+        "delivery",
+        "plugin_files",
+        "plugins",
+        "hyperliquid",
+        "derive",
+        "rules",
+        "sources",
+        "sinks",
+        "notifiers",
+        "testing",
+    },
     {"builtin", "exchange_time", "parts", "quarantine"},
     {"monitor"},
     {"host"},
@@ -47,7 +59,7 @@ LAYERS = [
 ]
 PURE = ("books", "decode", "frames", "refusals", "requests", "resume", "wire")
 ONLY_IN = {
-    "sqlite3": {"journal"},
+    "sqlite3": {"journal", "sinks.jsonl"},  # the sink keeps a nameless index of its file
     "pluggy": {"plugins", "hookspecs"},
     "websockets": {"hyperliquid.connection"},
     "requests": {"hyperliquid.info"},
