@@ -32,9 +32,7 @@ _revealed: dict[str, str] = {}  # reference -> its last value; one entry per sec
 
 def remember(reference: str, value: str) -> None:
     """From now on `redact` replaces this value, and no longer what the reference led to before."""
-    global _revealed
-    if _revealed.get(reference) != value:
-        _revealed = {**_revealed, reference: value}  # another thread may be going through the old one
+    _revealed[reference] = value
 
 
 def redact(text: str) -> str:
@@ -43,7 +41,7 @@ def redact(text: str) -> str:
     A value is found as it is and in the usual encodings of its characters: quoted, with escapes of JSON, of Python's
     repr, of URLs or of HTML. Give it the text itself, not a document of it, whose syntax it does not know.
     """
-    pattern, references = _pattern(tuple(_revealed.items()))
+    pattern, references = _pattern(tuple(_revealed.copy().items()))  # which other threads may add to
     if pattern is None:
         return text
     return pattern.sub(lambda found: f"[{references[(found.lastindex or 1) - 1]}]", text)
