@@ -36,7 +36,7 @@ LAYERS = [
         "stdout",
         "uptime",
     },
-    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
+    {"contract", "cost", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {
         "ingest",

@@ -24,7 +24,6 @@ from hlmon.delivery import Courier, common_checkpoints, full_jitter
 from hlmon.errors import JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
-from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import exchange_at
@@ -35,7 +34,7 @@ from hlmon.monitor.couriers import couriers_of, keeps_checkpoints
 from hlmon.monitor.life import Life
 from hlmon.monitor.opened import OpenedPart
 from hlmon.monitor.own_loop import SourceThread
-from hlmon.monitor.report import component_problems, failure_problems, status_of, unread
+from hlmon.monitor.report import failure_problems, status_of, unread
 from hlmon.monitor.rule import Rule, open_rule
 from hlmon.monitor.stopping import Stop, StopSignals
 from hlmon.parts import EnabledPart, EnabledParts, enable, secret_problems, settings_for
@@ -46,6 +45,7 @@ from hlmon.status import ComponentStatus, Status
 from hlmon.telemetry import log_problem
 from hlmon.uptime import machine_uptime, wall_ms
 from hlmon.watchdog import OpenGaps, Watchdog, prove, watching
+from hlmon.watchdog.heartbeat import MESSAGE, heartbeat
 
 STATUS_SECONDS = 5.0
 HEARTBEAT_SECONDS = 60.0
@@ -354,7 +354,6 @@ class Monitor:
         said = [status_of(EXCHANGE, self.feed), *(source.status() for source in self._sources)]
         sources = [each for each in said if each is not None]
         watched = {account.address for source in sources for account in source.accounts}
-        failing = {rule.memory_name for rule in self._rules if rule.memory_name in self._ingest.failing}
         overflow = self._ingest.quarantine_overflow
 
         def at(moment: float) -> int:
@@ -375,10 +374,10 @@ class Monitor:
             followers=[courier.status() for courier in self._couriers],
             components=components,
             counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
+            rejected=self._quarantine.rejected,
             problems=[
-                *component_problems(components, now_ms),
                 *self._gaps.problems(watched, self._labels, self._clock.now_ms()),
-                *failure_problems(self._ingest, failing),
+                *failure_problems(self._ingest, {rule.memory_name for rule in self._rules}),
                 *unread(sources, self._quarantine, self._labels, overflow),
                 *self._journal.problems(),
                 *filter(None, [log_problem()]),
