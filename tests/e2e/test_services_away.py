@@ -39,62 +39,71 @@ wait_seconds = 0
 
 
 @pytest.fixture(scope="module")
-def story(exchange, monitor_of, make_toml, wait):
-    """Started while all three are away, through some trades, until all three have what was theirs."""
+def services():
+    """The store and the two notifiers, and what is in the store."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres())
         project = stack.enter_context(database.project("away"))
         project.execute(schema_sql())
-        services = [stack.enter_context(made) for made in (Postgrest(database, "away"), Discord(), Telegram())]
-        store, discord, telegram = services
+        store, discord, telegram = (
+            stack.enter_context(made) for made in (Postgrest(database, "away"), Discord(), Telegram())
+        )
         stored = Project("statements", store.url, project)
-        account = exchange.do(exchange.server.world.add_account)
-        monitor = monitor_of(
-            make_toml(exchange.url, [account.address], more=MORE.format(telegram=telegram)),
-            {
-                "SUPABASE_URL": store.url,
-                "SUPABASE_SERVICE_KEY": SERVICE_KEY,
-                "DISCORD_WEBHOOK_URL": discord.webhook,
-                "TELEGRAM_BOT_TOKEN": telegram.token,
-            },
-        )
+        yield SimpleNamespace(all=(store, discord, telegram), discord=discord, telegram=telegram, stored=stored)
 
-        def is_watched() -> bool:
-            sources = (monitor.said() or {}).get("sources", ())
-            return any(each["status"] == "watched" for source in sources for each in source["accounts"])
 
-        def trade(number: int) -> None:
-            exchange.do(lambda: exchange.server.world.trade(account, "BTC", f"0.0{number}"))
+@pytest.fixture(scope="module")
+def account(exchange):
+    return exchange.do(exchange.server.world.add_account)
 
-        def all_are(state: str) -> list[dict] | None:
-            found = [each for each in (monitor.said() or {}).get("components", ()) if each["name"] in NAMES]
-            return found if len(found) == len(NAMES) and {each["state"] for each in found} == {state} else None
 
-        with ExitStack() as outages:
-            for service in services:
-                outages.enter_context(service.outage())
-            began = time.monotonic()
-            monitor.start()
-            wait(is_watched, WITHIN_S, "the account")
-            watched_s = time.monotonic() - began
-            for number in range(1, TRADES + 1):
-                trade(number)
-            wait(lambda: monitor.query("SELECT count(*) FROM alerts") == [(TRADES,)], WITHIN_S, "the alerts")
-            away = wait(lambda: all_are("failing"), WITHIN_S, "all three named")
-        wait(lambda: len(stored.rows("fills")) == TRADES, WITHIN_S, "every fill in the store")
-        for place in (discord, telegram):
-            wait(lambda place=place: len(tickets(place)) == TRADES, WITHIN_S, "every alert")
-        back = wait(lambda: all_are("running"), WITHIN_S, "all three well")
-        fills = stored.rows("fills")
-        code = monitor.terminate()
-        yield SimpleNamespace(
-            watched_s=watched_s,
-            away=away,
-            back=back,
-            fills=fills,
-            told={"discord": tickets(discord), "telegram": tickets(telegram)},
-            code=code,
-        )
+@pytest.fixture(scope="module")
+def monitor(services, account, exchange, monitor_of, make_toml):
+    return monitor_of(
+        make_toml(exchange.url, [account.address], more=MORE.format(telegram=services.telegram)),
+        {
+            "SUPABASE_URL": services.stored.url,
+            "SUPABASE_SERVICE_KEY": SERVICE_KEY,
+            "DISCORD_WEBHOOK_URL": services.discord.webhook,
+            "TELEGRAM_BOT_TOKEN": services.telegram.token,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def story(services, account, exchange, monitor, wait):
+    """Started while all three are away, through some trades, until all three have what was theirs."""
+    with ExitStack() as outages:
+        for service in services.all:
+            outages.enter_context(service.outage())
+        began = time.monotonic()
+        monitor.start()
+        wait(lambda: is_watched(monitor), WITHIN_S, "the account")
+        watched_s = time.monotonic() - began
+        for number in range(1, TRADES + 1):
+            exchange.do(lambda number=number: exchange.server.world.trade(account, "BTC", f"0.0{number}"))
+        wait(lambda: monitor.query("SELECT count(*) FROM alerts") == [(TRADES,)], WITHIN_S, "the alerts")
+        away = wait(lambda: all_are(monitor, "failing"), WITHIN_S, "all three named")
+    wait(lambda: len(services.stored.rows("fills")) == TRADES, WITHIN_S, "every fill in the store")
+    places = {"discord": services.discord, "telegram": services.telegram}
+    for place in places.values():
+        wait(lambda place=place: len(tickets(place)) == TRADES, WITHIN_S, "every alert")
+    back = wait(lambda: all_are(monitor, "running"), WITHIN_S, "all three well")
+    fills = services.stored.rows("fills")
+    code = monitor.terminate()
+    told = {name: tickets(place) for name, place in places.items()}
+    return SimpleNamespace(watched_s=watched_s, away=away, back=back, fills=fills, told=told, code=code)
+
+
+def is_watched(monitor) -> bool:
+    sources = (monitor.said() or {}).get("sources", ())
+    return any(each["status"] == "watched" for source in sources for each in source["accounts"])
+
+
+def all_are(monitor, state: str) -> list[dict] | None:
+    """What the monitor says of the three, if they are all so."""
+    found = [each for each in (monitor.said() or {}).get("components", ()) if each["name"] in NAMES]
+    return found if len(found) == len(NAMES) and {each["state"] for each in found} == {state} else None
 
 
 def tickets(place) -> Counter[str]:
