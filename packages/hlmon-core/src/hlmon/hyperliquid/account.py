@@ -148,7 +148,8 @@ class Account:
             self.listings.take(frame.events, around.clock.now())
         if frame.stream in STATES:
             self.reconciler.end(self._dexes.ended)
-            self.reconciler.compare(frame.events, around.clock.now(), is_live=self.recovery is None)
+            now = around.clock.now()
+            self.reconciler.compare(frame.events, self.modes.mode, now, is_live=self.recovery is None)
         return frame
 
     def _believed(self, frame: Events) -> Events:
