@@ -24,11 +24,12 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"environment", "errors", "events", "plain", "status", "uptime"},
+    {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
     {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {"ingest", "delivery", "plugins", "hyperliquid", "derive", "rules", "sources", "sinks", "notifiers", "testing"},
     {"builtin", "exchange_time", "parts", "quarantine"},
+    {"monitor"},
     {"host"},
     {"cli"},
     {"__main__"},

@@ -18,6 +18,8 @@ class Parts:
 
     def __init__(self) -> None:
         self.happened: list[str] = []
+        self.warnings: list[str] = []
+        self.config: type = NoConfig
         self.sinks: dict[str, object] = {}
         self.sources: dict[str, object] = {}
         self.derivers: list[DeriverFactory] = []
@@ -27,7 +29,7 @@ class Parts:
         @contextmanager
         def opened(config, settings):
             self.happened.append(f"open {name}")
-            if isinstance(part, Exception):
+            if isinstance(part, BaseException):
                 raise part
             yield part
             self.happened.append(f"close {name}")
@@ -35,7 +37,7 @@ class Parts:
         return opened
 
     def sink(self, name):
-        return SinkFactory(name=name, config=NoConfig, open=self.opening(name, self.sinks[name]))
+        return SinkFactory(name=name, config=self.config, open=self.opening(name, self.sinks[name]))
 
     def source(self, name):
         return SourceFactory(name=name, config=NoConfig, open=self.opening(name, self.sources[name]))

@@ -123,9 +123,9 @@ def test_a_gap_and_a_deriver_that_fails_are_problems(parts, run, wall):
     parts.derivers = [DeriverFactory(name="broken", config=NoConfig, open=fails, kinds=kinds, always=True)]
     parts.sources["hyperliquid"] = Feed(wait)
     parts.sinks["archive"] = Kept()
-    gap, failure = status_in(run(table("sink", "archive")))["problems"]
+    failure, gap = status_in(run(table("sink", "archive")))["problems"]
     assert gap.startswith(f"userFills of account {ALICE} has 1 gap")
-    assert failure.startswith("1 failure of broken since the start")
+    assert failure == "rule broken fails since 0 s: RuntimeError: no idea"
 
 
 class Busy(host.IdleSchedule):

@@ -38,3 +38,17 @@ class Transient(HlmonError):
 
 class Permanent(HlmonError):
     """The same call will never succeed; the caller narrows it down and sets the cause aside."""
+
+
+def text_of(error: BaseException) -> str:
+    """Whatever a plugin raised, in one line: its type and its text; of a ConfigError, which is for the user, the text.
+
+    Never raises, though an error may be unable to say what it is.
+    """
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001
+        text = ""
+    if isinstance(error, ConfigError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

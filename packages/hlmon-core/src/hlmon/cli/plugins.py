@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hlmon import hookspecs
-from hlmon.cli.options import example, json_option
+from hlmon.cli.options import example, json_option, keep_stdout
 from hlmon.cli.output import coloured, make_table, print_json, show
 from hlmon.plugins import PluginInfo, load_catalogue, trouble
 
@@ -20,12 +20,17 @@ _HOOKS: Final = [name for name in vars(hookspecs) if name.startswith("hlmon_")]
 
 @click.command("plugins", epilog=example("hlmon plugins", "hlmon plugins --schema > hlmon.schema.json"))
 @json_option
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    callback=keep_stdout,
+    help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.",
+)
 def command(*, as_json: bool, schema: bool) -> None:
     """List the installed plugins and what they provide: the names that a config may use as type.
 
     Installed is not enabled: only what the config names is used. A plugin that cannot be loaded is listed with the
-    reason. HLMON_DISABLE_PLUGINS names plugins that are not loaded at all.
+    reason. HLMON_DISABLE_PLUGINS names plugins, or packages of them, that are not loaded at all.
     """
     catalogue = load_catalogue()
     if schema:

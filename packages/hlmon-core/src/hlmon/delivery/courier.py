@@ -7,13 +7,41 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final, Literal, Protocol
 
 from hlmon.delivery.policy import Backoff, full_jitter, quarantined
-from hlmon.errors import Permanent, Transient
+from hlmon.errors import Permanent, Transient, text_of
 from hlmon.events import Event, Quarantined
 from hlmon.journal import Entry
-from hlmon.status import FollowerStatus
+from hlmon.status import ComponentState, ComponentStatus, FollowerStatus
+
+
+class Life(Protocol):
+    """What surrounds the calls of a plugin, on the courier's thread. Each may raise whatever the plugin raises."""
+
+    def open(self) -> None:
+        """Make it ready to be called; called again after it raised."""
+
+    def close(self) -> None:
+        """It is not called any more."""
+
+    def abandon(self) -> None:
+        """From another thread: whatever call is under way, the courier goes on at once."""
+
+
+class AlwaysOpen:
+    """The life of what needs none."""
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def abandon(self) -> None:
+        """Nobody waits."""
+
 
 Wait = Callable[[threading.Event, float], bool]
 
@@ -21,6 +49,7 @@ HANGING_AFTER_MS: Final = 60_000
 PATIENCE_WITH_BATCH: Final = 3
 PATIENCE_WITH_ONE: Final = 10
 IDLE_S: Final = 0.5  # how late an idle courier notices that it shall stop
+LAST_WAIT_S: Final = 0.5  # for what a courier has still to do when nothing hinders it any more
 _DRAINING_WAIT_S: Final = 1.0
 
 _logger = logging.getLogger(__name__)
@@ -56,8 +85,13 @@ class Courier(ABC):
         clock_ms: Callable[[], int] = now_ms,
         steady_ms: Callable[[], int] | None = None,
         wait: Wait = threading.Event.wait,
+        life: Life | None = None,
+        kind: str = "",
     ) -> None:
-        """`steady_ms` measures ages: it never steps, as `clock_ms`, the wall clock, may."""
+        """`kind` is the plugin's type as the user writes it.
+
+        `steady_ms` measures ages: it never steps, as `clock_ms`, the wall clock, may.
+        """
         self.name = name
         self.cursor_name = f"{part}.{name}"
         self._part = part
@@ -67,6 +101,14 @@ class Courier(ABC):
         self._clock_ms = clock_ms
         self._steady_ms = steady_ms or clock_ms
         self._wait = wait
+        self.life: Life = life or AlwaysOpen()
+        self._kind = kind
+        self._state: ComponentState = "starting"
+        self._state_since_ms = self._steady_ms()
+        self._failures = 0
+        self._next_try_ms: int | None = None
+        self.tried = threading.Event()
+        """Set as soon as it is known whether the plugin can be opened."""
         self._last_ack_ms = 0
         self._failing_since_ms: int | None = None
         self._calling_since_ms: int | None = None
@@ -107,20 +149,43 @@ class Courier(ABC):
         """
         self.drain()
         self._thread.join(max(timeout, 0.0))
+        hangs = self._thread.is_alive() and self._calling_since_ms is not None
         self._over.set()
-        self._thread.join(0.1)
-        if self._thread.is_alive():
+        self.life.abandon()
+        self._thread.join(LAST_WAIT_S)
+        if hangs or self._thread.is_alive():
             _logger.warning("%s %s did not return in time and is left to itself", self._part, self.name)
         return not self._thread.is_alive() and self._lag() == 0
 
+    def component(self) -> ComponentStatus:
+        """What it is doing, and since when; with the reason and the next try if it fails."""
+        failing_since_ms, error = self._trouble()
+        since_ms = self._state_since_ms if failing_since_ms is None else failing_since_ms
+        to_wall_ms = self._clock_ms() - self._steady_ms()
+        next_try_ms = None if failing_since_ms is None else self._next_try_ms
+        is_failing = failing_since_ms is not None and self._state != "stopped"
+        return ComponentStatus(
+            name=self.name,
+            part=self._part,
+            type=self._kind,
+            state="failing" if is_failing else self._state,
+            since_ms=since_ms + to_wall_ms,
+            why=error,
+            next_try_ms=None if next_try_ms is None else next_try_ms + to_wall_ms,
+            failures=self._failures,
+        )
+
+    def _trouble(self) -> tuple[int | None, str]:
+        """Since when it fails, if it does, and why."""
+        since_ms, failing_since_ms, error = self._calling_since_ms, self._failing_since_ms, self._error
+        if since_ms is not None and (running_ms := self._steady_ms() - since_ms) > HANGING_AFTER_MS:
+            return failing_since_ms or since_ms, f"hanging: a call has been running for {running_ms // 1000} s"
+        return failing_since_ms, error
+
     def status(self) -> FollowerStatus:
         """How it is now; a call that has been running for more than 60 s is reported as hanging."""
-        since_ms, failing_since_ms, error = self._calling_since_ms, self._failing_since_ms, self._error
-        now_ms = self._steady_ms()
-        if since_ms is not None and (running_ms := now_ms - since_ms) > HANGING_AFTER_MS:
-            failing_since_ms = failing_since_ms or since_ms
-            error = f"hanging: a call has been running for {running_ms // 1000} s"
-        to_wall_ms = self._clock_ms() - now_ms
+        failing_since_ms, error = self._trouble()
+        to_wall_ms = self._clock_ms() - self._steady_ms()
         return FollowerStatus(
             name=self.name,
             part=self._part,
@@ -152,9 +217,13 @@ class Courier(ABC):
         return True
 
     def _call(self, events: Sequence[Event]) -> BaseException | None:
+        return self._ask(partial(self._deliver, events))
+
+    def _ask(self, call: Callable[[], None]) -> BaseException | None:
+        """Call the plugin; whatever it raises is returned."""
         self._calling_since_ms = self._steady_ms()
         try:
-            self._deliver(events)
+            call()
         except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever a plugin raises ends here
             return error
         finally:
@@ -170,24 +239,54 @@ class Courier(ABC):
         return reason
 
     def _failed(self, error: BaseException) -> None:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = text_of(error)
         if self._failing_since_ms is None:
             self._failing_since_ms = self._steady_ms()
             _logger.warning("%s %s fails: %s", self._part, self.name, text)
         self._error = text
+        self._failures += 1
 
     def _pause(self, attempt: int, retry_after: float | None = None) -> None:
         """Wait before the next attempt; draining cuts it short, so that the time left is used."""
         seconds = self._backoff(attempt, retry_after)
+        self._next_try_ms = self._steady_ms() + round(seconds * 1000)
         if self._draining.is_set():
             self._sleep(self._over, min(seconds, _DRAINING_WAIT_S))
         else:
             self._sleep(self._draining, seconds)
+        self._next_try_ms = None
 
     def _sleep(self, until: threading.Event, seconds: float) -> None:
         self._wait(until, seconds)
 
     def _run(self) -> None:
+        try:
+            if self._opens():
+                self._is_now("running")
+                self._deliver_all()
+        finally:
+            if (error := self._ask(self.life.close)) is not None and not self._over.is_set():
+                _logger.warning("%s %s failed while it was closed: %s", self._part, self.name, text_of(error))
+            self._is_now("stopped")
+
+    def _is_now(self, state: ComponentState) -> None:
+        self._state, self._state_since_ms = state, self._steady_ms()
+
+    def _opens(self) -> bool:
+        """Open the plugin, again and again if need be; False if it is to stop before that."""
+        attempt = 0
+        while (error := self._ask(self.life.open)) is not None:
+            self._failed(error)
+            self.tried.set()
+            if self._draining.is_set():
+                return False
+            self._pause(attempt, error.retry_after if isinstance(error, Transient) else None)
+            attempt += 1
+        self._failing_since_ms, self._error = None, ""
+        self.tried.set()
+        return True
+
+    def _deliver_all(self) -> None:
         attempt = 0
         while not self._over.is_set():
             try:

@@ -10,8 +10,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 from hlmon.contract import Deriver
+from hlmon.deadline import CALL_SECONDS, LIMIT, Overdue, is_interrupt, limited
 from hlmon.delivery.policy import quarantined, settle
-from hlmon.errors import JournalError
+from hlmon.errors import JournalError, text_of
 from hlmon.events import STORED, Alert, Event, Fact, Quarantined, Reading, Rebuilt, State, decode, encode
 from hlmon.ingest.admission import Admission
 from hlmon.journal import Journal
@@ -46,6 +47,10 @@ class Ingest:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failures: Counter[str] = Counter()
+        self.failing: dict[str, tuple[float, str]] = {}
+        """Derivers whose last call failed: since when, by `now`, and why."""
+        self.hanging: set[str] = set()
+        """Of these the ones that did not return: they are not called again."""
         self.quarantine_overflow = 0
         self._journal = journal
         self._derivers = derivers
@@ -83,7 +88,7 @@ class Ingest:
                     news += self._take(event, 0)
                 except JournalError:
                     raise
-                except Exception as error:  # noqa: BLE001 - one event that makes no sense costs that event
+                except (Exception, Overdue) as error:  # noqa: BLE001 - one event that makes no sense costs that event
                     self._take(self._set_aside(event, error), 0)
                 if len(pending) >= self._max_pending:
                     self.flush()
@@ -175,17 +180,30 @@ class Ingest:
         return news
 
     def _derive(self, name: str, deriver: Deriver, event: Event) -> Sequence[Event]:
+        if name in self.hanging:
+            return ()
         try:
+            LIMIT.begin(CALL_SECONDS)
             derived = tuple(deriver(event))
             for each in derived:
                 _check(each)
-        except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             self._fail(name, error)
             return ()
+        finally:
+            LIMIT.end()
+        if self.failing:
+            self.failing.pop(name, None)
         return derived
 
-    def _fail(self, name: str, error: Exception) -> None:
+    def _fail(self, name: str, error: BaseException) -> None:
         self.failures[name] += 1
+        since, _ = self.failing.get(name, (self._now(), ""))
+        self.failing[name] = (since, text_of(error))
+        if isinstance(error, Overdue):
+            self.hanging.add(name)  # what hung once would keep everything waiting again and again
         if (name, type(error).__name__) not in self._failed:
             self._failed.add((name, type(error).__name__))
             _LOG.error("deriver %s failed; further failures of this type are only counted", name, exc_info=error)
@@ -216,7 +234,7 @@ class Ingest:
             return False
         return True
 
-    def _set_aside(self, event: Event, error: Exception) -> Quarantined:
+    def _set_aside(self, event: Event, error: BaseException) -> Quarantined:
         """Count an event that cannot be stored; its record takes its place."""
         self._fail(f"kind {event.kind}", error)
         return quarantined(event, "journal", f"it cannot be stored: {type(error).__name__}: {error}")
@@ -225,10 +243,13 @@ class Ingest:
         memories = {}
         for name, _, deriver in self._derivers:
             dump_memory = getattr(deriver, "dump_memory", None)
-            if dump_memory is not None:
+            if dump_memory is not None and name not in self.hanging:
                 try:
-                    memories[name] = bytes(dump_memory())
-                except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+                    with limited(CALL_SECONDS):
+                        memories[name] = bytes(dump_memory())
+                except BaseException as error:
+                    if is_interrupt(error):
+                        raise
                     self._fail(name, error)
         return memories
 
@@ -239,8 +260,11 @@ class Ingest:
             return 0
         seq, memory = saved
         try:
-            load_memory(memory)
-        except Exception as error:  # noqa: BLE001 - a broken plugin never stops ingestion
+            with limited():
+                load_memory(memory)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             _LOG.warning(
                 "deriver %s cannot read its saved memory (%s); it is rebuilt from all stored events", name, error
             )
