@@ -146,6 +146,8 @@ class Account:
             )
         if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
             self.listings.take(frame.events, around.clock.now())
+        if frame.stream.startswith(OPEN_ORDERS):
+            self.reconciler.orders.take(frame.events, around.clock.now())
         if frame.stream in STATES:
             self.reconciler.end(self._dexes.ended)
             now = around.clock.now()

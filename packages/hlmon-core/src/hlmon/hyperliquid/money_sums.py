@@ -27,7 +27,9 @@ from hlmon.hyperliquid.money_changes import CASH, Pairs, changes_of
 PATIENCE_SECONDS: Final = 12.0
 """How long states and events may disagree: they have no common order, and rows may become visible some seconds late."""
 LAG_MS: Final = 5_000
-"""How far the time of a state may be from the times of the events that it counts in."""
+"""How much older than its time a state may be: the time of balances is when they came."""
+AHEAD_MS: Final = 500
+"""How much newer: a payment may equal the one before it, so little more than what it counts in may explain a state."""
 SINCE_MS: Final = 10_000
 """From how long before the last agreement to read again."""
 FIRST_PAUSE_SECONDS: Final = 15.0
@@ -92,7 +94,7 @@ class _Pocket:
 
     def accept(self, shown: tuple[int, int]) -> None:
         """Go on from a state of which nobody knows which changes it counts in."""
-        self.rest(shown, shown[0] - LAG_MS, shown[0] + LAG_MS)
+        self.rest(shown, shown[0] - LAG_MS, shown[0] + AHEAD_MS)
 
     def look(self, now: float) -> None:
         """Compare what was shown with the changes as far as they are known."""
@@ -143,7 +145,7 @@ class _Pocket:
         first = bisect_right(times, time_ms - LAG_MS)
         ends = [
             place
-            for place in range(first, len(sums))
+            for place in range(first, bisect_right(times, time_ms + AHEAD_MS) + 1)
             if any(sums[place] // slack + near in begins for near in (0, -1, 1))
         ]
         if not ends:
@@ -165,7 +167,8 @@ class Sums:
 
     def __init__(self) -> None:
         self.pairs: Pairs = {}
-        self._mode: AccountMode = "unknown"
+        self._mode: AccountMode = "unknown"  # as it was known last
+        self._is_known = False
         self._shared = False
         self._pockets: dict[str, _Pocket] = {}
         self._new: list[Event] = []
@@ -182,8 +185,9 @@ class Sums:
                 self._count()
 
     def use(self, mode: AccountMode) -> None:
-        """The account's mode. With another one everything lies elsewhere."""
-        if mode != self._mode:
+        """The account's mode. With another one everything lies elsewhere; while it is in doubt, nothing is compared."""
+        self._is_known = mode != "unknown"
+        if self._is_known and mode != self._mode:
             self._mode, self._shared = mode, shares_collateral(mode)
             self.forget()
 
@@ -199,7 +203,7 @@ class Sums:
     def compare(self, state: AccountState | SpotState, now: float) -> None:
         """What the exchange shows; from what could not be read nothing follows."""
         self._now = now
-        if self._mode == "unknown":
+        if not self._is_known:
             return
         self._count()
         if isinstance(state, SpotState):
@@ -251,7 +255,8 @@ class Sums:
     def is_sure(self, now: float) -> bool:
         """Whether no lost event that moves money could hide: everything is shown, and adds up."""
         return (
-            self._mode in {"classic", "unified"}
+            self._is_known
+            and self._mode in {"classic", "unified"}
             and now - min(self._cash_at, self._spot_at) <= FRESH_SECONDS
             and all(now >= pocket.not_before for pocket in self._pockets.values())
         )
@@ -270,8 +275,11 @@ class Sums:
     def _count(self) -> None:
         """Put what came into its pockets, once each."""
         new, self._new = self._new, []
-        if self._mode == "unknown":
-            self._new = new[-MOST_CHANGES // 2 :]
+        if not self._is_known:
+            if len(new) > MOST_CHANGES:
+                new = new[-MOST_CHANGES // 2 :]
+                self.forget()
+            self._new = new
             return
         for event in new:
             changes = changes_of(event, shared=self._shared, pairs=self.pairs)

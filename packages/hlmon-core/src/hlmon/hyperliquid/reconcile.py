@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hlmon.events import AccountMode, AccountState, Event, Fill, Gap, SpotState
 from hlmon.hyperliquid.books import Books, Doubt
+from hlmon.hyperliquid.fill_orders import FillOrders
 from hlmon.hyperliquid.money_books import FundingHours, Liquidations
 from hlmon.hyperliquid.money_sums import Sums
 from hlmon.hyperliquid.reading import Reading, Surroundings
@@ -20,6 +21,7 @@ from hlmon.hyperliquid.recovery import History, without
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.resume import OUT_OF_REACH
 
+ORDERS = "userHistoricalOrders"
 FILL_STREAMS = ("userFills", "userTwapSliceFills")
 MONEY_STREAMS = ("userNonFundingLedgerUpdates", "userFundings", *FILL_STREAMS)
 QUIET_SECONDS = 900.0
@@ -39,13 +41,14 @@ _log = logging.getLogger(__name__)
 class Reread:
     """What to read again: these streams, from that time on, in doubt or only because they were quiet.
 
-    `money` is whether the sums of money are in doubt.
+    `money` is whether the sums of money are in doubt, `orders` whether orders of fills are missing.
     """
 
     streams: tuple[str, ...]
     since_ms: int | None  # None: since the stream was last confirmed
     doubt: Doubt | None = None
     money: bool = False
+    orders: bool = False
 
 
 class Reconciler:
@@ -58,6 +61,7 @@ class Reconciler:
         self.renew: set[str] = set()
         self.stated_reasons: set[str] = set()  # of open gaps
         self.sums = Sums()
+        self.orders = FillOrders()
         self._account = account
         self._history = history
         self._books = Books()
@@ -77,6 +81,7 @@ class Reconciler:
             self._books = Books()  # what the exchange shows now is where it goes on
             self.sums.forget()
         self._books.begin()
+        self.orders.begin(around.exchange_ms())
         for stream in HISTORY_REQUESTS:
             self._confirm(stream, around, self._history.complete_ms.get(stream, 0))
         self._first_look = set(MONEY_STREAMS)  # what was left out before the first state shows in nothing else
@@ -88,6 +93,7 @@ class Reconciler:
         else:
             self._hours.take(events)
         self._liquidations.take(events, now)
+        self.orders.take(events, now)
         self.sums.take(events)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
@@ -139,6 +145,8 @@ class Reconciler:
             return Reread(("userNonFundingLedgerUpdates",), since_ms)
         if (since_ms := self.sums.doubt(now)) is not None:
             return Reread(MONEY_STREAMS, since_ms, money=True)
+        if self.orders.doubt(now):
+            return Reread((ORDERS,), None, orders=True)
         return None
 
     def quiet(self, around: Surroundings) -> tuple[float, Reread] | None:
@@ -157,7 +165,7 @@ class Reconciler:
             return 0.0
         if stream in self._first_look:
             return FIRST_LOOK_SECONDS
-        if stream == "userHistoricalOrders":
+        if stream == ORDERS:
             return ORDERS_SECONDS
         return UNSURE_SECONDS if stream in _UNSURE and not is_sure else QUIET_SECONDS
 
@@ -186,6 +194,8 @@ class Reconciler:
                 self.renew.add(stream)
         if reread.doubt:
             self._books.read_again(reread.doubt, around.clock.now())
+        if reread.orders:
+            self.orders.read_again(around.clock.now())
         if reread.money:
             left = self.sums.read_again(around.clock.now())
             told = f"{_some(left)} not explained by what REST has, taken as shown" if left else "explained"
