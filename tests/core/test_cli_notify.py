@@ -118,7 +118,7 @@ def test_what_the_service_answered_is_shown_from_the_plugins_own_log(notify):
 
 
 def test_a_secret_in_the_words_of_a_notifier_is_replaced(notify, monkeypatch):
-    monkeypatch.setattr("hlmon.secret._revealed", {"env:HOOK": "https://hooks.example/very-secret"})
+    monkeypatch.setattr("hlmon.redaction._revealed", {"env:HOOK": "https://hooks.example/very-secret"})
     result = notify(phone=Phone(RuntimeError("cannot post to https://hooks.example/very-secret")))
     assert "very-secret" not in result.output
     assert "[env:HOOK]" in result.stdout

@@ -98,7 +98,7 @@ def test_fills_are_stored_and_delivered_while_one_sink_hangs_and_another_raises(
 def test_a_sink_that_raises_is_named_in_the_status_with_its_error(story):
     assert "this sink is out of order" in story.failing["bad"]
     assert "archive" not in story.failing
-    assert any("sink bad fails" in problem for problem in story.plugins["status"]["problems"])
+    assert any("sink bad fails" in problem for problem in story.plugins["reasons"])
 
 
 def test_a_monitor_with_a_hanging_sink_stops_within_twenty_seconds(story):

@@ -109,6 +109,27 @@ def test_what_rest_does_not_have_either_is_an_open_gap_until_the_books_agree_aga
     asyncio.run(live())
 
 
+def test_a_difference_that_the_last_run_has_stated_is_not_stated_again_after_a_restart(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            await running.live_on(5)
+            (row,) = chain(tools, running.exchange.time_ms, 1)
+            await running.exchange.fills(tools.alice, row)
+            running.exchange.positions["BTC"] = "3.0"
+            await running.live_on(300)
+            (stated,) = gaps(running, "userFills")
+            await running.stop()
+            running.exchange.snapshots["userFills", tools.alice] = [row]
+            await running.start(tools.alice)
+            await running.exchange.fills(tools.alice, row)
+            await running.live_on(300)
+            assert any("BTC" in one for one in running.feed.status().problems)
+            assert gaps(running, "userFills") == [stated]
+
+    asyncio.run(live())
+
+
 @pytest.mark.parametrize("seconds", [70, 910])
 def test_a_funding_that_its_stream_left_out_is_found_within_a_minute(watching, tools, seconds):
     async def live():

@@ -176,6 +176,7 @@ def _parse(text: str, origin: str) -> Config:
     problems = _misplaced_tables(table)
     config = None if problems else read(table, FileConfig, "", problems, decode_field)
     if config is not None:
+        problems += _plugin_problems(config, origin)
         problems += [*_account_problems(config), *_exchange_problems(config), *_part_problems(config)]
         problems += _way_problems(config)
     raise_problems(origin, problems)
@@ -198,6 +199,20 @@ def _misplaced_tables(table: Mapping[str, Any]) -> list[str]:
         if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
             problems.append(f"{section}: must be written [{section}.NAME], with a name of your choice")
     return problems
+
+
+def _plugin_problems(config: FileConfig, origin: str) -> Iterable[str]:
+    """Where a plugin of one file may lie: the text in it is run."""
+    for position, name in enumerate(config.plugins):
+        if origin == TOML_VARIABLE:
+            yield (
+                f"plugins[{position}]: a config in {TOML_VARIABLE} names no files to run: put the config into a file, "
+                "or make a package of the plugin (hlmon new-plugin)"
+            )
+        elif ".." in Path(name).parts:
+            yield f"plugins[{position}]: {name}: must lie in the folder of this file, or be an absolute path"
+        elif not name.endswith(".py"):
+            yield f"plugins[{position}]: {name}: is no file of Python (.py); an installed plugin needs no entry here"
 
 
 def _account_problems(config: FileConfig) -> Iterable[str]:

@@ -26,8 +26,9 @@ class Sink(Protocol):
 
         No two events of one call share a name, and at most `max_batch` come in one call. Any event may come again in a
         later call: a Fact then changes nothing, a State only if its `version` is larger. Raise Transient (OSError and
-        TimeoutError count as such) to get the same events again, Permanent if they can never be stored; having stored
-        some of them before raising does no harm. The call comes from another thread than the one that opened the sink.
+        TimeoutError count as such) to get the same events again, fewer at once if that goes on; Permanent if they can
+        never be stored. Having stored some of them before raising does no harm. The call comes from another thread than
+        the one that opened the sink.
         """
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:

@@ -15,6 +15,7 @@ from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Setti
 from hlmon.deadline import is_interrupt, limited
 from hlmon.errors import ConfigError, text_of
 from hlmon.fields import read
+from hlmon.plugin_files import file_problems
 from hlmon.plugins import Catalogue
 from hlmon.routing.check import rule_problems
 from hlmon.secret import Secret, decode_field
@@ -150,7 +151,7 @@ def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = N
 
 def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
     """Match a config with the installed plugins. Opens nothing. Raises ConfigError with a line for every problem."""
-    problems: list[str] = []
+    problems: list[str] = [*file_problems(config, catalogue)]
 
     def each(section: Section, look_up: Callable[[str], FactoryT]) -> tuple[EnabledPart[FactoryT], ...]:
         found = (_enabled(table, look_up, problems) for table in config.parts(section))

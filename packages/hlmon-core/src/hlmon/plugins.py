@@ -19,12 +19,13 @@ import click
 import pluggy
 
 from hlmon import hookspecs
-from hlmon.config import DISABLED_VARIABLE, disabled_plugins
+from hlmon.config import DISABLED_VARIABLE, Config, disabled_plugins
 from hlmon.contract import ENTRY_POINT_GROUP, DeriverFactory, NotifierFactory, SinkFactory, SourceFactory
 from hlmon.deadline import is_interrupt, limited
 from hlmon.errors import ConfigError, text_of
 from hlmon.fields import closest, nearest
 from hlmon.packages import PACKAGE_OF
+from hlmon.plugin_files import PluginFile, plugin_files
 from hlmon.stdout import kept_for_answers
 
 _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
@@ -67,7 +68,7 @@ class _Plugin:
         package = f" (package {self.distribution} {self.version}".rstrip() + ")" if self.distribution else ""
         return f"{self.name}{package}"
 
-    def load(self, entry_point: EntryPoint) -> None:
+    def load(self, entry_point: EntryPoint | PluginFile) -> None:
         self.door.add_hookspecs(hookspecs)
         try:
             with limited(), kept_for_answers():
@@ -269,9 +270,12 @@ class Catalogue:
 
 
 def load_catalogue(
-    entry_points: Iterable[EntryPoint] | None = None, *, disabled: frozenset[str] | None = None
+    entry_points: Iterable[EntryPoint] | None = None,
+    *,
+    disabled: frozenset[str] | None = None,
+    config: Config | None = None,
 ) -> Catalogue:
-    """Load every installed plugin but the disabled ones; never fails, whatever they do.
+    """Load every installed plugin, and the files that the config names, but the disabled ones; never fails.
 
     `entry_points` defaults to those of the group "hlmon", `disabled`, names of plugins or packages, to what
     HLMON_DISABLE_PLUGINS says.
@@ -281,7 +285,9 @@ def load_catalogue(
     if disabled is None:
         disabled = disabled_plugins()
     plugins = []
-    for entry_point in sorted(entry_points, key=lambda each: (each.name != "builtin", each.name)):
+    installed = sorted(entry_points, key=lambda each: (each.name != "builtin", each.name))
+    every: list[EntryPoint | PluginFile] = [*installed, *plugin_files(config)]
+    for entry_point in every:
         distribution = entry_point.dist
         plugin = _Plugin(
             name=entry_point.name,

@@ -37,4 +37,4 @@ def command(
     start_logging(goes_on=True)
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    record(config, load_catalogue(), file, same_exchange=same_exchange)
+    record(config, load_catalogue(config=config), file, same_exchange=same_exchange)

@@ -76,7 +76,9 @@ def derivers_of(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozens
         )
         return stack.enter_context(factory.open(factory.config(), settings))
 
-    return [(factory.name, factory.kinds, opened(factory)) for factory in load_catalogue().always_derivers()]
+    return [
+        (factory.name, factory.kinds, opened(factory)) for factory in load_catalogue(config=config).always_derivers()
+    ]
 
 
 @contextmanager

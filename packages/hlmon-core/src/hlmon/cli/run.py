@@ -46,4 +46,4 @@ def command(
         run_and_watch(arguments, config.journal, config.labels)
         return
     start_logging(goes_on=True)
-    run(config, load_catalogue(), same_exchange=same_exchange)
+    run(config, load_catalogue(config=config), same_exchange=same_exchange)

@@ -48,9 +48,11 @@ Wait = Callable[[threading.Event, float], bool]
 HANGING_AFTER_MS: Final = 60_000
 PATIENCE_WITH_BATCH: Final = 3
 PATIENCE_WITH_ONE: Final = 10
+MOST_REFUSED_IN_A_ROW: Final = 20
+"""So many different events that are refused one after the other are not all bad: it is the plugin's place that is."""
 IDLE_S: Final = 0.5  # how late an idle courier notices that it shall stop
 LAST_WAIT_S: Final = 0.5  # for what a courier has still to do when nothing hinders it any more
-_DRAINING_WAIT_S: Final = 1.0
+DRAINING_WAIT_S: Final = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -60,15 +62,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """The time to stop is over."""
 
 
 class Courier(ABC):
     """Calls one plugin from a thread of its own, again and again until it accepts or refuses.
 
-    - Transient, OSError: the same events again after `backoff`, for ever.
+    - Transient, OSError: the same events again after `backoff`, for ever; fewer at once if that goes on.
     - Permanent: the events are refused; a record of a single one goes to `quarantine`, which must be durable on return.
+      After 20 in a row nothing more is set aside until one is accepted: a store or a service that refuses everything is
+      at fault itself, and somebody puts it right.
     - Any other exception is a bug in the plugin. It may be about one event or, untranslated, about an outage. So it is
       treated as transient first (three times for a batch, ten times, some minutes, for an event alone) and then as
       permanent: a bad event does not stop the others for ever, a short outage loses nothing.
@@ -110,9 +114,11 @@ class Courier(ABC):
         self.tried = threading.Event()
         """Set as soon as it is known whether the plugin can be opened."""
         self._last_ack_ms = 0
+        self._idle_ms = self._state_since_ms  # when it was last seen with nothing to deliver
         self._failing_since_ms: int | None = None
         self._calling_since_ms: int | None = None
         self._error = ""
+        self._refused_in_a_row = 0
         self._draining = threading.Event()
         self._over = threading.Event()
         # A daemon: a plugin that hangs must not keep the process alive.
@@ -185,38 +191,46 @@ class Courier(ABC):
     def status(self) -> FollowerStatus:
         """How it is now; a call that has been running for more than 60 s is reported as hanging."""
         failing_since_ms, error = self._trouble()
-        to_wall_ms = self._clock_ms() - self._steady_ms()
+        steady_ms, lag, due_ms = self._steady_ms(), self._lag(), self._oldest_due_ms()
+        to_wall_ms = self._clock_ms() - steady_ms
+        if not lag:
+            self._idle_ms = steady_ms
         return FollowerStatus(
             name=self.name,
             part=self._part,
-            lag=self._lag(),
+            lag=lag,
             last_ack_ms=self._last_ack_ms and self._last_ack_ms + to_wall_ms,
             failing_since_ms=None if failing_since_ms is None else failing_since_ms + to_wall_ms,
             error=error,
+            behind_since_ms=max(self._last_ack_ms, self._idle_ms) + to_wall_ms if lag else None,
+            oldest_due_ms=due_ms,
         )
 
-    def _accepts(self, entries: Sequence[Entry]) -> bool:
-        """Call the plugin until it has taken the events (True) or refused them (False, `_error` says why)."""
-        events = [entry.event for entry in entries]
-        patience = PATIENCE_WITH_BATCH if len(events) > 1 else PATIENCE_WITH_ONE
-        attempt = 0
-        while (error := self._call(events)) is not None:
-            self._failed(error)
-            if isinstance(error, Permanent):
-                return False
-            if not isinstance(error, Transient | OSError):
-                _logger.error("%s %s raised what it should not", self._part, self.name, exc_info=error)
-                patience -= 1
-                if patience < 0:
-                    return False
-            self._pause(attempt, error.retry_after if isinstance(error, Transient) else None)
-            if self._over.is_set():
-                raise _GivenUp
-            attempt += 1
-        self._failing_since_ms, self._error = None, ""
-        return True
+    def _oldest_due_ms(self) -> int | None:
+        """By the wall clock: since when the oldest alert waits that nothing holds back; None without one."""
+        return None
+
+    @property
+    def _refuses_everything(self) -> bool:
+        return self._refused_in_a_row >= MOST_REFUSED_IN_A_ROW
+
+    def _accepted(self) -> None:
+        """The plugin has taken something just now."""
+        self._failing_since_ms, self._error, self._refused_in_a_row = None, "", 0
+        self._last_ack_ms = self._steady_ms()
+
+    def _call_failed(self, error: BaseException) -> None:
+        """A call raised this; a fault of the plugin is told with its traceback."""
+        self._failed(error)
+        if not is_expected(error) and not self._over.is_set():
+            _logger.error("%s %s raised what it should not", self._part, self.name, exc_info=error)
+
+    def _refused(self, entries: Sequence[Entry]) -> None:
+        """The plugin has refused these just now."""
+        self._refused_in_a_row += len(entries) == 1
 
     def _call(self, events: Sequence[Event]) -> BaseException | None:
+        """One call; what it raised, None if it has taken the events."""
         return self._ask(partial(self._deliver, events))
 
     def _ask(self, call: Callable[[], None]) -> BaseException | None:
@@ -236,10 +250,16 @@ class Courier(ABC):
         _logger.error("%s %s refused %s for good: %s", self._part, self.name, " ".join(event.name), reason)
         if not isinstance(event, Quarantined):  # a record of a refused record would be refused as well, for ever
             self._quarantine(quarantined(event, self.name, reason))
+        if self._refuses_everything:
+            self._failing_since_ms = self._steady_ms()
+            self._error = _refuses_everything(reason)
+            _logger.error("%s %s %s", self._part, self.name, self._error)
         return reason
 
     def _failed(self, error: BaseException) -> None:
         text = text_of(error)
+        if self._refuses_everything and isinstance(error, Permanent):
+            text = _refuses_everything(text)
         if self._failing_since_ms is None:
             self._failing_since_ms = self._steady_ms()
             _logger.warning("%s %s fails: %s", self._part, self.name, text)
@@ -251,7 +271,7 @@ class Courier(ABC):
         seconds = self._backoff(attempt, retry_after)
         self._next_try_ms = self._steady_ms() + round(seconds * 1000)
         if self._draining.is_set():
-            self._sleep(self._over, min(seconds, _DRAINING_WAIT_S))
+            self._sleep(self._over, min(seconds, DRAINING_WAIT_S))
         else:
             self._sleep(self._draining, seconds)
         self._next_try_ms = None
@@ -292,16 +312,34 @@ class Courier(ABC):
             try:
                 draining = self._draining.is_set()  # before delivering: what was appended before it goes out still
                 more = self.deliver_next()
+                if attempt:  # the journal is well again
+                    self._failing_since_ms, self._error = None, ""
                 attempt = 0
-                self._failing_since_ms, self._error = None, ""
                 if not more and draining:
                     self._save()
                     return
                 if not more:
                     self._rest()
-            except _GivenUp:
+            except GivenUp:
                 return
             except Exception as error:  # noqa: BLE001 - the journal itself: a full disk, for instance
                 self._failed(error)
                 self._pause(attempt)
                 attempt += 1
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether a plugin may raise it."""
+    return isinstance(error, Permanent | Transient | OSError)
+
+
+def retry_after_of(error: BaseException) -> float | None:
+    """The wait in seconds that the other side asked for, if it did."""
+    return error.retry_after if isinstance(error, Transient) else None
+
+
+def _refuses_everything(reason: str) -> str:
+    return (
+        f"refused {MOST_REFUSED_IN_A_ROW} different events in a row, so it is not they that are wrong ({reason}): "
+        "put it right, then run `hlmon rejected retry`; nothing more is set aside until one is accepted"
+    )
