@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from hlmon.derive.figures import dex_of
 from hlmon.derive.ledger_flows import flow_of, number_of
-from hlmon.events import Event, Fill, Funding, Ledger
+from hlmon.events import Event, Fill, Funding, Ledger, is_perp
 
 CASH: Final = "cash of dex "
 """Before the name of a dex: the pocket of its cash. Every other pocket is a token's name."""
@@ -47,7 +48,8 @@ def changes_of(event: Event, *, shared: bool, pairs: Pairs) -> Sequence[Change]:
     `shared` is whether the account's collateral lies in its spot balances.
     """
     if type(event) is Fill:
-        return _perp_fill(event, shared) if event.is_perp else _spot_fill(event, pairs)
+        pocket = _pocket_of_perp(event.coin)
+        return _perp_fill(event, pocket, shared) if pocket else _spot_fill(event, pairs)
     if type(event) is Funding:
         return ((_cash(dex_of(event.coin), "USDC", shared), event.amount),)
     if type(event) is Ledger:
@@ -59,10 +61,17 @@ def _cash(dex: str, token: str, shared: bool) -> str:
     return token if shared else CASH + dex
 
 
-def _perp_fill(fill: Fill, shared: bool) -> Sequence[Change]:
+@lru_cache(4_096)  # of each fill
+def _pocket_of_perp(coin: str) -> str:
+    """The cash that a coin's fills move; "" for spot and outcomes."""
+    return CASH + dex_of(coin) if is_perp(coin) else ""
+
+
+def _perp_fill(fill: Fill, pocket: str, shared: bool) -> Sequence[Change]:
     if shared:
         return ((fill.fee_token, fill.closed_pnl - fill.fee),)
-    return ((CASH + dex_of(fill.coin), -fill.signed_size * fill.price - fill.fee),)
+    value = fill.size * fill.price
+    return ((pocket, (-value if fill.side == "buy" else value) - fill.fee),)
 
 
 def _spot_fill(fill: Fill, pairs: Pairs) -> Sequence[Change]:

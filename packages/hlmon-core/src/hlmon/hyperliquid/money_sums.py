@@ -14,7 +14,7 @@ word: there the sums are asked about ever more rarely, or not at all, and `is_su
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import accumulate
 from operator import itemgetter
@@ -281,24 +281,27 @@ class Sums:
                 self.forget()
             self._new = new
             return
+        shared, pairs = self._shared, self.pairs
         for event in new:
-            changes = changes_of(event, shared=self._shared, pairs=self.pairs)
-            if changes:
-                self._put(_name_of(event), event.time_ms, changes)
-
-    def _put(self, event: object, time_ms: int, changes: Iterable[tuple[str, Decimal]]) -> None:
-        sums: dict[str, int] = {}
-        for name, amount in changes:
-            if amount:
+            changes = changes_of(event, shared=shared, pairs=pairs)
+            if len(changes) == 1:  # nearly always
+                name, amount = changes[0]
+                self._put(_name_of(event), event.time_ms, name, _units(amount))
+                continue
+            sums: dict[str, int] = {}
+            for name, amount in changes:
                 sums[name] = sums.get(name, 0) + _units(amount)
-        for name, total in sums.items():
-            pocket = self._pocket(name)
-            if time_ms > pocket.from_ms:
-                pocket.changes[event] = (time_ms, total)
-                if len(pocket.changes) > MOST_CHANGES:
-                    self._pockets[name] = renewed = _Pocket()
-                    renewed.not_before = self._now + BLIND_SECONDS
-                    renewed.changes = dict(list(pocket.changes.items())[-MOST_CHANGES // 2 :])
+            for name, total in sums.items():
+                self._put(_name_of(event), event.time_ms, name, total)
+
+    def _put(self, event: object, time_ms: int, name: str, total: int) -> None:
+        pocket = self._pockets.get(name) or self._pocket(name)
+        if total and time_ms > pocket.from_ms:
+            pocket.changes[event] = (time_ms, total)
+            if len(pocket.changes) > MOST_CHANGES:
+                self._pockets[name] = renewed = _Pocket()
+                renewed.not_before = self._now + BLIND_SECONDS
+                renewed.changes = dict(list(pocket.changes.items())[-MOST_CHANGES // 2 :])
 
 
 def _name_of(event: Event) -> object:
