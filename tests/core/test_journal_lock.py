@@ -21,6 +21,15 @@ OPEN = "import sys; from pathlib import Path; from hlmon.journal import Journal;
 HOLD = OPEN + "print('open', flush=True); sys.stdin.read()"
 
 
+PRINT = """
+import contextlib
+for stream in range(3):
+    with contextlib.suppress(OSError):
+        os.write(stream, b"printed")
+os._exit(0)
+"""
+
+
 def mode(path: Path | str) -> str:
     return oct(stat.S_IMODE(os.stat(path).st_mode))  # noqa: PTH116  # as shown by ls
 
@@ -99,6 +108,15 @@ def test_a_lock_that_was_refused_leaves_the_first_monitors_own_locks_alone(path,
         shell = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM events'); c.close()"
         subprocess.run([sys.executable, "-c", shell, path], check=True, timeout=30)
         assert journal.lost() == ""
+        assert journal.append([make_fill()]) == 1
+
+
+def test_nothing_is_printed_into_the_journal_of_a_process_that_was_started_without_standard_streams(path):
+    code = f"import os; os.closerange(0, 3); {OPEN}\n" + PRINT
+    assert subprocess.run([sys.executable, "-c", code, path], timeout=30, check=False).returncode == 0
+    assert b"printed" not in path.read_bytes()
+    assert b"printed" not in path.with_name("hlmon.db.lock").read_bytes()
+    with Journal.open(path) as journal:
         assert journal.append([make_fill()]) == 1
 
 

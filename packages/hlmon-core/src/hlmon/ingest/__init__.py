@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from hlmon.contract import Deriver
-from hlmon.deadline import CALL_SECONDS, LIMIT, Overdue, is_interrupt, limited
+from hlmon.deadline import CALL_SECONDS, Overdue, is_interrupt, limit_here, limited
 from hlmon.delivery.policy import quarantined, settle
 from hlmon.errors import JournalBusy, JournalError, text_of
 from hlmon.events import STORED, Alert, Event, Fact, Order, Quarantined, Reading, Rebuilt, State, decode, encode
@@ -57,6 +57,7 @@ class Ingest:
         """Derivers whose last call failed: since when, by `now`, and why."""
         self.hanging: set[str] = set()
         """Of these the ones that did not return: they are not called again."""
+        self._limit = limit_here()
         self.quarantine_overflow = 0
         self._journal = journal
         self._derivers = derivers
@@ -213,8 +214,10 @@ class Ingest:
     def _derive(self, name: str, deriver: Deriver, event: Event) -> Sequence[Event]:
         if name in self.hanging:
             return ()
+        limit = self._limit
         try:
-            LIMIT.begin(CALL_SECONDS)
+            limit.number += 1
+            limit.seconds = CALL_SECONDS
             derived = tuple(deriver(event))
             for each in derived:
                 _check(each)
@@ -224,7 +227,7 @@ class Ingest:
             self._fail(name, error)
             return ()
         finally:
-            LIMIT.end()
+            limit.seconds = 0.0
         if self.failing:
             self.failing.pop(name, None)
         return derived

@@ -17,6 +17,7 @@ from hlmon.errors import JournalError
 from hlmon.journal.place import network_file_system
 
 _OWNER_ONLY: Final = 0o600
+_FIRST_FREE: Final = 3
 _LOCKS: Final = Path("/proc/locks")
 
 _held: set[tuple[int, int]] = set()  # the journals that this process writes
@@ -104,7 +105,7 @@ class JournalLock:
 def _open_lock(journal: Path, path: Path) -> int:
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags, _OWNER_ONLY)
+        descriptor = _opened(path, flags)
     except OSError as error:
         if path.is_symlink():
             raise JournalError(
@@ -120,6 +121,17 @@ def _open_lock(journal: Path, path: Path) -> int:
     return descriptor
 
 
+def _opened(path: Path, flags: int) -> int:
+    """Open for its owner only, and never as standard input, output or error: somebody would print into the file."""
+    descriptor = os.open(path, flags, _OWNER_ONLY)
+    if descriptor >= _FIRST_FREE:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+    finally:
+        os.close(descriptor)
+
+
 def _hold(journal: Path, place: Path) -> int | None:
     """Open the journal and lock it as a file, so that no other name of it (a hard link, a mount) has a second monitor.
 
@@ -128,7 +140,7 @@ def _hold(journal: Path, place: Path) -> int | None:
     if is_held(place):
         raise _taken(journal, f"{os.getpid()}, under another name of the file")
     try:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+        descriptor = _opened(place, os.O_RDWR | os.O_CREAT)
     except OSError:  # SQLite will say what it cannot do with the file
         return None
     if not network_file_system(place) and not _locked(descriptor):
