@@ -51,7 +51,7 @@ def notify(monkeypatch, tmp_path):
         catalogue = SimpleNamespace(
             notifier=lambda name: factory, source=None, sink=None, rule=None, always_derivers=lambda: ()
         )
-        monkeypatch.setattr(hlmon.cli.notify, "load_catalogue", lambda: catalogue)
+        monkeypatch.setattr(hlmon.cli.notify, "load_catalogue", lambda **_: catalogue)
         tables = "".join(f'[notifier.{name}]\ntype = "phone"\n' for name in notifiers)
         (tmp_path / "hlmon.toml").write_text(f'[[account]]\naddress = "{ALICE}"\n{tables}')
         return run(*arguments, "-c", str(tmp_path / "hlmon.toml"))
