@@ -12,7 +12,7 @@ KEY = "9f" * 32
 ACCOUNT = f'[[account]]\naddress = "{ALICE}"\nlabel = "main"\n'
 PHONE = '[notifier.phone]\ntype = "telegram"\n'
 KNOWN = (
-    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, retention_days, route, rule, sink, "
+    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, plugins, retention_days, route, rule, sink, "
     "source, watchdog"
 )
 
