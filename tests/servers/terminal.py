@@ -7,6 +7,7 @@ import pty
 import selectors
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ class Terminal:
         while text not in self.seen:
             assert self._written.select(20), f"not shown: {text!r}"
             self.seen += os.read(self.end, 65_536)
+
+    def read_to_end(self) -> int:
+        """Read until the command has ended; its exit code."""
+        with suppress(OSError):  # so a terminal says that nobody writes to it any more
+            while data := os.read(self.end, 65_536):
+                self.seen += data
+        return self.process.wait(30)
 
     def press(self, key: bytes) -> None:
         """Type."""
