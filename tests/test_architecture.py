@@ -24,8 +24,19 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
-    {"contract", "cost", "heartbeat", "labels", "packages", "routing", "fields", "linking", "verify"},
+    {
+        "deadline",
+        "environment",
+        "errors",
+        "events",
+        "output_thread",
+        "plain",
+        "redaction",
+        "status",
+        "stdout",
+        "uptime",
+    },
+    {"contract", "cost", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {
         "ingest",

@@ -8,9 +8,13 @@ import os
 import signal
 from contextlib import contextmanager
 
+import msgspec
+
 from hlmon.contract import DeriverFactory, NoConfig, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
 from hlmon.journal import Journal
+from hlmon.status import Status
+from hlmon.watchdog import reasons
 
 
 class Parts:
@@ -96,3 +100,10 @@ def events_in(path, kind: str) -> list:
 def status_in(path) -> dict:
     with Journal.open(path, read_only=True) as journal:
         return json.loads(journal.status())
+
+
+def reasons_in(path) -> list[str]:
+    """Why the monitor of this journal was not well when it last spoke, but that nothing is watched."""
+    with Journal.open(path, read_only=True) as journal:
+        status = msgspec.json.decode(journal.status(), type=Status)
+    return [reason for reason in reasons(status, now_ms=status.updated_ms) if "nothing is watched" not in reason]

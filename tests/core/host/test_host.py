@@ -15,7 +15,7 @@ from hlmon.errors import ConfigError, JournalError
 from hlmon.journal import Journal
 from hlmon.secret import Secret
 from hlmon.testing.builders import ALICE, make_fill
-from tests.core.host.parts import Kept, Parts, Script, events_in, status_in, stop, table
+from tests.core.host.parts import Kept, Parts, Script, events_in, reasons_in, status_in, stop, table
 
 
 def test_every_part_is_opened_once_and_closed_at_the_end(parts, run):
@@ -68,10 +68,11 @@ def test_a_sink_that_cannot_be_opened_is_failing_with_its_reason_and_the_others_
     fill = make_fill()
     parts.sinks |= {"archive": Kept(), "remote": error}
     parts.sources["hyperliquid"] = Script(give)
-    status = status_in(run(table("sink", "remote") + table("sink", "archive")))
+    journal = run(table("sink", "remote") + table("sink", "archive"))
+    status = status_in(journal)
     (remote,) = (each for each in status["components"] if each["name"] == "remote")
     assert (remote["state"], remote["why"], remote["part"], remote["type"]) == ("failing", why, "sink", "remote")
-    assert any(text.startswith("sink remote fails since 0 s: ") and why in text for text in status["problems"])
+    assert any(text.startswith("sink remote fails since 0 s: ") and why in text for text in reasons_in(journal))
     assert parts.sinks["archive"].events == [fill]
 
 
@@ -188,6 +189,14 @@ def test_check_opens_nothing_unless_it_shall_connect(parts):
     assert parts.happened == []
     assert f"account {ALICE}" in lines
     assert "sink archive (archive)" in lines
+
+
+@pytest.mark.parametrize("error", [ConfigError("wrong key; renew it"), SystemExit(3), asyncio.CancelledError()])
+def test_check_that_connects_fails_on_whatever_keeps_a_part_from_opening(parts, error):
+    parts.sinks["archive"] = error
+    config = load_config(None, environ={"HLMON_CONFIG_TOML": table("sink", "archive")}, accounts=[ALICE])
+    with pytest.raises(ConfigError, match=r"archive \(archive\): (wrong key; renew it|SystemExit: 3|CancelledError)"):
+        host.check(config, parts, connect=True)
 
 
 def test_check_that_connects_proves_the_secret_of_the_watchdog(parts):

@@ -117,6 +117,7 @@ class Courier(ABC):
         self.tried = threading.Event()
         """Set as soon as it is known whether the plugin can be opened."""
         self._last_ack_ms = 0
+        self._idle_ms = self._state_since_ms  # when it was last seen with nothing to deliver
         self._failing_since_ms: int | None = None
         self._calling_since_ms: int | None = None
         self._error = ""
@@ -193,14 +194,19 @@ class Courier(ABC):
     def status(self) -> FollowerStatus:
         """How it is now; a call that has been running for more than 60 s is reported as hanging."""
         failing_since_ms, error = self._trouble()
-        to_wall_ms = self._clock_ms() - self._steady_ms()
+        steady_ms, lag, due_ms = self._steady_ms(), self._lag(), self._oldest_due_ms()
+        to_wall_ms = self._clock_ms() - steady_ms
+        if not lag:
+            self._idle_ms = steady_ms
         return FollowerStatus(
             name=self.name,
             part=self._part,
-            lag=self._lag(),
+            lag=lag,
             last_ack_ms=self._last_ack_ms and self._last_ack_ms + to_wall_ms,
             failing_since_ms=None if failing_since_ms is None else failing_since_ms + to_wall_ms,
             error=error,
+            behind_since_ms=max(self._last_ack_ms, self._idle_ms) + to_wall_ms if lag else None,
+            oldest_due_ms=due_ms,
         )
 
     def _redeliver(self) -> None:
@@ -213,6 +219,10 @@ class Courier(ABC):
     @abstractmethod
     def _deliver_again(self, retries: Retries, retry: Retry, event: Event) -> None:
         """Deliver this event out of turn."""
+
+    def _oldest_due_ms(self) -> int | None:
+        """By the wall clock: since when the oldest alert waits that nothing holds back; None without one."""
+        return None
 
     @property
     def _refuses_everything(self) -> bool:

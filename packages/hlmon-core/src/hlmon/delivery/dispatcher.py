@@ -224,6 +224,9 @@ class Dispatcher(Courier):
     def _lag(self) -> int:
         return self._outbox.unread() + self._due
 
+    def _oldest_due_ms(self) -> int | None:
+        return self._outbox.oldest_due_ms(self._clock_ms())
+
 
 def _send_plain(send: Callable[[Sequence[Any]], None], alerts: Sequence[Alert]) -> None:
     """Texts from outside become plain here, once for every notifier; the journal has them as they came."""

@@ -1,25 +1,15 @@
-"""What the monitor says of its components, its gaps and what it could not read, as plain data and sentences."""
+"""What the monitor says of its derivers and what it could not read, as plain data and sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from hlmon.contract import ReportsStatus
 from hlmon.errors import text_of
 from hlmon.ingest import Ingest
 from hlmon.labels import Labels
 from hlmon.quarantine import QuarantineDesk, summary
-from hlmon.status import ComponentStatus, SourceStatus
-
-
-def component_problems(components: Iterable[ComponentStatus], now_ms: int) -> Iterator[str]:
-    """A sentence for each that fails: why, since when, and when it is tried again."""
-    for each in components:
-        if each.state == "failing":
-            again = ""
-            if each.next_try_ms is not None:
-                again = f" (tried again in {max(each.next_try_ms - now_ms, 0) // 1000} s)"
-            yield f"{each.part} {each.name} fails since {(now_ms - each.since_ms) // 1000} s: {each.why}{again}"
+from hlmon.status import SourceStatus
 
 
 def failure_problems(ingest: Ingest, named: Collection[str]) -> Iterator[str]:
