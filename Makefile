@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DEMO := .venv/.demo
+DEMO_PACKAGES := packages/hlmon-core packages/hlmon-sim
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-parts test-whole chaos check dist docs site lowest bench picture lock clean
@@ -11,20 +14,39 @@ help: ## say what there is
 
 setup: $(READY) ## make .venv with hlmon and everything to develop it
 
+define CHECK_PYTHON
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "hlmon needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+endef
+
 $(READY): constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) deploy/pyproject.toml \
 		tests/supabase/package-lock.json tests/deploy/package-lock.json
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "hlmon needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-		$(patsubst %,-e %,$(wildcard packages/*) deploy)
+	$(PIP) --require-hashes -r constraints.txt
+	$(PIP) --no-build-isolation --no-deps $(patsubst %,-e %,$(wildcard packages/*) deploy)
 	@if command -v npm >/dev/null; then npm ci --prefix tests/supabase --silent; npm ci --prefix tests/deploy --silent; \
 		else echo "npm is not here: the tests will leave out Supabase's own server and the cdk program"; fi
-	@touch $(READY)
+	@touch $(DEMO) $(READY)
 
-run: $(READY) ## start the demo: a simulated exchange and the monitor on it (Ctrl-C stops it)
-	$(BIN)/hlmon demo
+$(DEMO): constraints-demo.txt $(patsubst %,%/pyproject.toml,$(DEMO_PACKAGES))
+	$(CHECK_PYTHON)
+	@if [ -e $(READY) ]; then $(MAKE) --no-print-directory setup; \
+	elif command -v uv >/dev/null; then \
+		echo "Installing what the demo needs into .venv with uv, this once …"; \
+		uv venv --quiet --clear --python $(PYTHON) .venv && \
+		uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r constraints-demo.txt && \
+		uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps $(addprefix -e ,$(DEMO_PACKAGES)); \
+	else \
+		echo "Installing what the demo needs into .venv with pip, this once: about half a minute …"; \
+		$(PYTHON) -m venv --clear .venv && \
+		$(PIP) --require-hashes --no-deps -r constraints-demo.txt && \
+		$(PIP) --no-build-isolation --no-deps $(addprefix -e ,$(DEMO_PACKAGES)); \
+	fi
+	@touch $(DEMO)
+
+run: $(DEMO) ## start the demo: a simulated exchange and the monitor on it (Ctrl-C stops it)
+	@$(BIN)/hlmon demo
 
 check: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -77,6 +99,9 @@ lock: $(READY) ## choose dependency versions anew and write constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --upgrade --group dev $(patsubst packages/%,--no-emit-package %,$(wildcard packages/*)) --no-emit-package hlmon-deploy \
 		--output-file constraints.txt pyproject.toml
+	printf '%s\n' $(addprefix ./,$(DEMO_PACKAGES)) hatchling editables | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --constraints constraints.txt \
+		$(patsubst packages/%,--no-emit-package %,$(DEMO_PACKAGES)) --output-file constraints-demo.txt -
 	echo checkov | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --upgrade --output-file tests/deploy/checkov.txt -
 

@@ -153,6 +153,17 @@ def test_replay_needs_files_that_exist_and_a_journal(tmp_path: Path, recording: 
     assert replay("--journal", tmp_path / "j.db").exit_code == 2
 
 
+@pytest.mark.parametrize("content", ["", "time,coin,side\n1,BTC,B\n" * 300, '{"a": 1}\n[]\n', "\x00\xff" * 500])
+def test_a_file_without_a_single_frame_is_an_error_and_nothing_is_taken_of_any_file(
+    content: str, recording: Path, tmp_path: Path
+):
+    (tmp_path / "other").write_text(content)
+    result = replay(recording, tmp_path / "other", "--journal", tmp_path / "j.db")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'other'}: holds no frame of the exchange; name a file that `hlmon record`" in result.stderr
+    assert not (tmp_path / "j.db").exists()
+
+
 def test_replay_into_a_journal_that_a_monitor_writes_is_refused(recording: Path, tmp_path: Path):
     with Journal.open(tmp_path / "j.db"):
         result = replay(recording, "--journal", tmp_path / "j.db")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import copy
+import html
 import io
 import json
 import logging
 import pickle
+import re
 import traceback
+from urllib.parse import quote, quote_plus
 
 import msgspec
 import pytest
 
-from hlmon import ConfigError, Secret, secret
+from hlmon import ConfigError, Secret, redaction
 from hlmon.config import PartTable
 from hlmon.contract import SinkFactory
+from hlmon.errors import text_of
 from hlmon.parts import part_config
+from hlmon.redaction import redact
 from hlmon.telemetry import configure_logging
 
 pytestmark = pytest.mark.usefixtures("nothing_revealed_before")
@@ -123,22 +128,92 @@ def test_a_secret_that_contains_another_is_replaced_as_a_whole(monkeypatch):
     monkeypatch.setenv("LONG", "token-and-more")
     Secret("env:SHORT").reveal()
     Secret("env:LONG").reveal()
-    assert secret.redact("token-and-more, token") == "[env:LONG], [env:SHORT]"
+    assert redact("token-and-more, token") == "[env:LONG], [env:SHORT]"
 
 
 def test_the_address_of_a_webhook_is_replaced_without_its_host_too(monkeypatch):
     monkeypatch.setenv("WEBHOOK", "https://discord.com/api/webhooks/1/token")
     Secret("env:WEBHOOK").reveal()
     said = "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /api/webhooks/1/token"
-    assert (
-        secret.redact(said) == "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /[env:WEBHOOK]"
-    )
+    assert redact(said) == "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /[env:WEBHOOK]"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_secret_that_is_a_word_of_the_log_itself_renames_none_of_its_fields(monkeypatch, as_json):
+    monkeypatch.setenv("WEBHOOK", "https://hooks.example/message")
+    monkeypatch.setenv("WORD", "logger")
+    address = Secret("env:WEBHOOK").reveal()
+    Secret("env:WORD").reveal()
+    stream = io.StringIO()
+    configure_logging("INFO", json=as_json, stream=stream)
+    logging.getLogger("hlmon.test").info("a message to %s", address, extra={"logger": 1, "message_id": 2})
+    assert "a message to [env:WEBHOOK]" in stream.getvalue()
+    if as_json:
+        names = ["time", "level", "logger", "message", "logger_", "message_id"]
+        assert list(json.loads(stream.getvalue())) == names
+
+
+ODD = "pä\"ss'w/o\\rd\n<\U0001f600>&+ 1"
+ENCODED = {
+    "itself": ODD,
+    "JSON": json.dumps(ODD),
+    "JSON of JSON": json.dumps(json.dumps({"key": ODD})),
+    "JSON in UTF-8": json.dumps(ODD, ensure_ascii=False),
+    "PHP's JSON": json.dumps(ODD).replace("/", "\\/"),
+    "a repr": repr(ODD),
+    "an ASCII repr": ascii(ODD),
+    "a repr of bytes": repr(ODD.encode()),
+    "a repr of a repr": repr([repr(ODD)]),
+    "a path": quote(ODD, safe=""),
+    "a form": quote_plus(ODD),
+    "HTML": html.escape(ODD),
+    "HTML in ASCII": html.escape(ODD).encode("ascii", "xmlcharrefreplace").decode(),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_a_secret_is_found_in_whatever_its_characters_were_encoded(encoding, monkeypatch):
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD})
+    shown = redact(f"before {ENCODED[encoding]} after")
+    assert re.fullmatch(r"before [^a-z]*(key[^a-z]*)?b?'?\[env:ODD\]\W* after", shown)
+
+
+class Odd(Exception):
+    def __str__(self):
+        return json.dumps({"password": ODD})
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_value_of_any_type_brings_a_secret_into_the_log(as_json, monkeypatch):
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD, "env:PIN": "41144114"})
+    stream = io.StringIO()
+    configure_logging("INFO", json=as_json, stream=stream)
+    extra = {
+        "raw": ODD.encode(),
+        "number": 41144114,
+        "nested": {ODD: [ODD, {"deep": (ODD, 41144114)}]},
+        "object": Odd(),
+        "odd keys": {(ODD, 1): ODD},
+    }
+    for name, value in extra.items():
+        try:
+            raise Odd from ValueError(ODD)
+        except Odd:
+            logging.getLogger("hlmon.test").exception("with %r", {ODD: value}, extra={name: value})
+    assert "41144114" not in stream.getvalue()
+    assert re.findall("p(?:ä|..00e4)", stream.getvalue()) == []
+    assert stream.getvalue().count("[env:ODD]") > len(extra)
+
+
+def test_an_error_in_one_line_as_it_goes_into_the_status_and_the_quarantine_shows_no_secret(monkeypatch):
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD})
+    assert text_of(ValueError(f"POST {quote(ODD, safe='')} failed")) == "ValueError: POST [env:ODD] failed"
 
 
 def test_very_short_secrets_are_left_in_text_that_they_would_riddle(monkeypatch):
     monkeypatch.setenv("TINY", "a")
     Secret("env:TINY").reveal()
-    assert secret.redact("a banana") == "a banana"
+    assert redact("a banana") == "a banana"
 
 
 def test_secrets_are_equal_by_reference():

@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import msgspec
 import pytest
 
 from hlmon.derive.flow import Stream
@@ -54,11 +55,45 @@ def test_names_that_stores_know_stay_the_same_for_ever():
 NEW = {"deployerFee": "0.8", "priorityGas": "0.0005", "builder": "0xc3", "feeTrialEscrow": "0.01", "nested": {"a": [1]}}
 
 
-@pytest.mark.parametrize("wrap", [lambda fill: fill, lambda fill: {"fill": fill, "twapId": 3}])
-def test_what_came_with_a_fill_and_has_no_field_is_kept_as_it_came(wrap):
-    request = "userFillsByTime" if wrap(1) == 1 else "userTwapSliceFills"
-    (plain, fill) = decode_answer(request, ME, [wrap(DUST), wrap(DUST | {"tid": 5} | NEW)], clock_ms=1).events
-    assert (plain.extra, fill.extra) == (None, NEW)
+ORDER = {
+    "coin": "BTC", "side": "B", "limitPx": "60000", "sz": "1.0", "oid": 7, "timestamp": BEGIN_MS, "origSz": "1.0",
+    "triggerCondition": "N/A", "isTrigger": False, "triggerPx": "0.0", "children": [], "isPositionTpsl": False,
+    "reduceOnly": False, "orderType": "Limit", "tif": "Gtc", "cloid": None,
+}  # fmt: skip
+PAID = payment()
+
+WITH_NEW_FIELDS = {
+    "a fill": ("userFillsByTime", lambda new: DUST | {"tid": 5} | new),
+    "a slice": ("userTwapSliceFills", lambda new: {"fill": DUST | {"tid": 5} | new, "twapId": 3}),
+    "a payment": ("userFunding", lambda new: PAID | {"delta": PAID["delta"] | new}),
+    "a payment's row": ("userFunding", lambda new: PAID | new),
+    "an order": (
+        "historicalOrders",
+        lambda new: {"order": ORDER | new, "status": "filled", "statusTimestamp": BEGIN_MS},
+    ),
+    "a status": (
+        "historicalOrders",
+        lambda new: {"order": ORDER, "status": "filled", "statusTimestamp": BEGIN_MS} | new,
+    ),
+    "an open order": ("frontendOpenOrders", lambda new: ORDER | new),
+}
+
+
+@pytest.mark.parametrize(("request_type", "row"), WITH_NEW_FIELDS.values(), ids=list(WITH_NEW_FIELDS))
+def test_what_came_with_a_row_and_has_no_field_is_kept_as_it_came(request_type, row):
+    def event(new):
+        (found,) = decode_answer(request_type, ME, [row(new)], clock_ms=1).events
+        return getattr(found, "orders", [found])[0]
+
+    assert event(NEW) == msgspec.structs.replace(event({}), extra=NEW)
+    assert event({}).extra is None
+
+
+def test_an_order_that_was_asked_about_alone_keeps_what_has_no_field():
+    status = {"order": ORDER | NEW, "status": "canceled", "statusTimestamp": BEGIN_MS}
+    (order,) = decode_answer("orderStatus", ME, {"status": "order", "order": status}, clock_ms=1).events
+    assert (order.status, order.extra) == ("canceled", NEW)
+    assert not decode_answer("orderStatus", ME, {"status": "unknownOid", "new": 1}, clock_ms=1).events
 
 
 def test_what_is_no_text_where_text_belongs_is_kept_beside_the_default():

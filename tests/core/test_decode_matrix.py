@@ -154,6 +154,20 @@ def test_an_odd_field_costs_at_most_its_row(read, name, row, value):
         check_that_the_others_are_read(read, name, row, changed(row(2), path, value))
 
 
+@pytest.mark.parametrize(
+    ("stream", "request_type"), [("userFills", "userFillsByTime"), ("userFundings", "userFunding")]
+)
+def test_a_row_that_cannot_be_read_has_the_same_name_in_a_frame_and_in_an_answer(stream, request_type):
+    in_frame, in_answer = FRAMES[stream][1], ANSWERS[request_type]
+    for path in paths_in(in_frame(2)):
+        inside = ("delta", *path) if "delta" in in_answer(2) and path != ("time",) else path
+        (_, streamed), (_, asked) = (
+            from_frame(stream, [in_frame(1), changed(in_frame(2), path, "odd")]),
+            from_answer(request_type, [in_answer(1), changed(in_answer(2), inside, "odd")]),
+        )
+        assert [kept.name for kept in streamed] == [kept.name for kept in asked], path
+
+
 @pytest.mark.parametrize("odd", [None, "", 5, [], "NaN", {}, {"a": 1}, True, [{}]], ids=json.dumps)
 @pytest.mark.parametrize(("read", "name", "row"), CASES, ids=[f"{case[0].__name__}-{case[1]}" for case in CASES])
 def test_what_is_no_row_at_all_costs_itself(read, name, row, odd):

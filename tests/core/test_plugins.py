@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import nullcontext
 from email.message import Message
@@ -122,6 +123,10 @@ def test_hooks_are_called_once_and_only_for_what_is_asked():
         (failing(ModuleNotFoundError("No module named 'boto3'")), "ModuleNotFoundError: No module named 'boto3'"),
         (failing(RuntimeError("two\n  lines")), "RuntimeError: two lines"),
         (failing(SystemExit(3)), "SystemExit: 3"),
+        (failing(pytest.skip.Exception("no reason")), "Skipped: no reason"),
+        (failing(asyncio.CancelledError()), "CancelledError"),
+        (failing(type("PanicException", (BaseException,), {})("a panic")), "PanicException: a panic"),
+        (lambda: plugin(hlmon_sinks=failing(GeneratorExit())), "hlmon_sinks: GeneratorExit"),
         (lambda: plugin(hlmon_snks=[]), "unknown hook hlmon_snks; did you mean 'hlmon_sinks'?"),
         (lambda: plugin(hlmon_sinks=failing(OSError("no disk"))), "hlmon_sinks: OSError: no disk"),
         (lambda: plugin(hlmon_sinks=3), "hlmon_sinks: TypeError: 'int' object is not iterable"),
@@ -133,6 +138,21 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_the_others_work(load, rea
     bad = entry("bad", load)
     assert broken(bad, GOOD) == {"bad": reason, "good": None}
     assert catalogue_of(bad, GOOD).sink("archive").name == "archive"
+
+
+def test_a_plugin_that_is_broken_is_a_warning_and_one_that_is_disabled_is_none():
+    entries = (
+        GOOD,
+        entry("bad", failing(RuntimeError("no idea"))),
+        entry("off", failing(RuntimeError("never loaded"))),
+    )
+    (warning,) = load_catalogue(entries, disabled=frozenset({"off"})).warnings
+    assert warning.startswith("the plugin bad is broken: RuntimeError: no idea; it is left out (")
+
+
+def test_a_ctrl_c_while_plugins_are_loaded_is_the_users():
+    with pytest.raises(KeyboardInterrupt):
+        catalogue_of(entry("slow", failing(KeyboardInterrupt())))
 
 
 def test_a_hook_with_parameters_that_hlmon_does_not_pass_is_broken():
@@ -158,13 +178,32 @@ def test_a_hook_that_fails_takes_no_other_hook_of_its_plugin_with_it():
 
 
 def test_a_name_that_two_plugins_provide_is_an_error_only_when_it_is_used():
-    other = entry("other", lambda: plugin(hlmon_sinks=[sink("archive"), sink("own")]))
+    other = entry("other", lambda: plugin(hlmon_sinks=[sink("archive"), sink("own")]), "acme-other")
     catalogue = catalogue_of(GOOD, other)
     assert catalogue.sink("own").name == "own"
     assert [info.provides for info in catalogue.plugins] == [{"sink": ("archive",)}, {"sink": ("archive", "own")}]
     assert refusal(catalogue.sink, "archive") == (
-        "the sink 'archive' comes from two plugins, good and other; remove one or put it into HLMON_DISABLE_PLUGINS"
+        "the sink 'archive' comes from several plugins, good (package good-plugin 1.2.3) and other "
+        "(package acme-other 1.2.3); "
+        "uninstall one, or put good or other into HLMON_DISABLE_PLUGINS"
     )
+
+
+def test_two_packages_with_a_plugin_and_a_sink_of_one_name_are_both_named_and_either_can_be_chosen():
+    entries = [entry("same", lambda: plugin(hlmon_sinks=[sink("archive")]), name) for name in ("Acme_One", "acme-two")]
+    catalogue = catalogue_of(*entries)
+    assert [info.provides for info in catalogue.plugins] == [{"sink": ("archive",)}, {"sink": ("archive",)}]
+    assert refusal(catalogue.sink, "archive") == (
+        "the sink 'archive' comes from several plugins, same (package Acme_One 1.2.3) and same "
+        "(package acme-two 1.2.3); uninstall one, or put Acme_One or acme-two into HLMON_DISABLE_PLUGINS"
+    )
+    for left_out in ("acme-one", "acme.two"):
+        assert load_catalogue(entries, disabled=frozenset({left_out})).sink("archive").name == "archive"
+
+
+def test_a_plugin_that_provides_a_name_twice_is_told_as_its_own_fault():
+    catalogue = catalogue_of(entry("good", lambda: plugin(hlmon_sinks=[sink("x"), sink("x")]), "acme"))
+    assert refusal(catalogue.sink, "x").startswith("the sink 'x' is provided twice by good (package acme 1.2.3), which")
 
 
 def test_of_two_commands_with_one_name_the_first_stays_and_the_second_is_told():
@@ -172,7 +211,10 @@ def test_of_two_commands_with_one_name_the_first_stays_and_the_second_is_told():
     entries = [entry(name, lambda c=c: plugin(hlmon_commands=[c])) for name, c in [("b", second), ("a", first)]]
     catalogue = catalogue_of(*entries)
     assert [command is first for command in catalogue.commands] == [True]
-    assert [info.broken for info in catalogue.plugins] == [None, "the command 'sim' is the plugin a's already"]
+    assert [info.broken for info in catalogue.plugins] == [
+        None,
+        "the command 'sim' is already that of a; put a into HLMON_DISABLE_PLUGINS to have this one",
+    ]
 
 
 def test_an_unknown_name_says_what_to_write_or_install_instead():

@@ -12,6 +12,7 @@ import pytest
 from hlmon.errors import ConfigError
 from hlmon_deploy.image import modules_of, stage_image
 from hlmon_deploy.packages import locked_lines, packages_of
+from hlmon_deploy.release import PLUGINS, stage
 
 ALL_WORKSPACE = {"hlmon_core", "hlmon_dynamodb", "hlmon_supabase", "hlmon_sim", "hlmon_deploy"}
 
@@ -25,6 +26,14 @@ def staged(deploy, tmp_path_factory):
 def test_it_has_the_wheels_of_the_chosen_plugins_and_no_other(staged):
     built = {wheel.name.split("-")[0] for wheel in (staged / "wheels").iterdir()}
     assert built & ALL_WORKSPACE == {"hlmon_core", "hlmon_dynamodb"}
+
+
+@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
+def test_the_released_image_has_every_plugin_of_the_house_for_both_architectures(arch, tmp_path):
+    modules = (stage(arch, tmp_path / "image") / "modules.txt").read_text().split()
+    assert {f"{module.split('.')[0].replace('_', '-')}" for module in modules} == {"hlmon", *PLUGINS}
+    with pytest.raises(ConfigError, match="arch"):
+        stage("mips", tmp_path / "other")
 
 
 def test_every_requirement_is_pinned_with_a_hash_and_every_wheel_with_its_own(staged):

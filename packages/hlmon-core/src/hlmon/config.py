@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from Crypto.Hash import keccak
 
 from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
@@ -111,7 +112,7 @@ def load_config(
 
 
 def disabled_plugins(environ: Mapping[str, str] = ENVIRON) -> frozenset[str]:
-    """The plugins that HLMON_DISABLE_PLUGINS names, separated by commas."""
+    """The plugins and packages that HLMON_DISABLE_PLUGINS names, separated by commas."""
     return frozenset(filter(None, _SEPARATORS.split(environ.get(DISABLED_VARIABLE, ""))))
 
 
@@ -121,7 +122,18 @@ def address_problem(address: str) -> str | None:
         return "that looks like a private key; hlmon never needs one"
     if not _ADDRESS.fullmatch(address):
         return "must be an address: 0x and 40 hexadecimal digits"
+    if not _is_spelt_right(address):
+        return "is misspelt: its capital letters are a checksum (EIP-55), which does not fit; copy it again"
     return None
+
+
+def _is_spelt_right(address: str) -> bool:
+    """Whether the capital letters of an address fit, if it has both capitals and small letters."""
+    digits = address[2:]
+    if digits in {digits.lower(), digits.upper()}:
+        return True
+    digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
+    return all(digit.isupper() == (sign >= "8") for digit, sign in zip(digits, digest, strict=False) if digit.isalpha())
 
 
 def raise_problems(origin: str, problems: Iterable[str]) -> None:
@@ -164,6 +176,7 @@ def _parse(text: str, origin: str) -> Config:
     problems = _misplaced_tables(table)
     config = None if problems else read(table, FileConfig, "", problems, decode_field)
     if config is not None:
+        problems += _plugin_problems(config, origin)
         problems += [*_account_problems(config), *_exchange_problems(config), *_part_problems(config)]
         problems += _way_problems(config)
     raise_problems(origin, problems)
@@ -186,6 +199,20 @@ def _misplaced_tables(table: Mapping[str, Any]) -> list[str]:
         if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
             problems.append(f"{section}: must be written [{section}.NAME], with a name of your choice")
     return problems
+
+
+def _plugin_problems(config: FileConfig, origin: str) -> Iterable[str]:
+    """Where a plugin of one file may lie: the text in it is run."""
+    for position, name in enumerate(config.plugins):
+        if origin == TOML_VARIABLE:
+            yield (
+                f"plugins[{position}]: a config in {TOML_VARIABLE} names no files to run: put the config into a file, "
+                "or make a package of the plugin (hlmon new-plugin)"
+            )
+        elif ".." in Path(name).parts:
+            yield f"plugins[{position}]: {name}: must lie in the folder of this file, or be an absolute path"
+        elif not name.endswith(".py"):
+            yield f"plugins[{position}]: {name}: is no file of Python (.py); an installed plugin needs no entry here"
 
 
 def _account_problems(config: FileConfig) -> Iterable[str]:

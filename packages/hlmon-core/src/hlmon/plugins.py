@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
@@ -19,11 +19,14 @@ import click
 import pluggy
 
 from hlmon import hookspecs
-from hlmon.config import DISABLED_VARIABLE, disabled_plugins
+from hlmon.config import DISABLED_VARIABLE, Config, disabled_plugins
 from hlmon.contract import ENTRY_POINT_GROUP, DeriverFactory, NotifierFactory, SinkFactory, SourceFactory
-from hlmon.errors import ConfigError
+from hlmon.deadline import is_interrupt, limited
+from hlmon.errors import ConfigError, text_of
 from hlmon.fields import closest, nearest
 from hlmon.packages import PACKAGE_OF
+from hlmon.plugin_files import PluginFile, plugin_files
+from hlmon.stdout import kept_for_answers
 
 _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
     "source": ("hlmon_sources", SourceFactory),
@@ -59,16 +62,25 @@ class _Plugin:
     stability: str = ""
     door: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(ENTRY_POINT_GROUP))
 
-    def load(self, entry_point: EntryPoint) -> None:
+    @property
+    def title(self) -> str:
+        """The plugin and its package, as messages name them."""
+        package = f" (package {self.distribution} {self.version}".rstrip() + ")" if self.distribution else ""
+        return f"{self.name}{package}"
+
+    def load(self, entry_point: EntryPoint | PluginFile) -> None:
         self.door.add_hookspecs(hookspecs)
         try:
-            module = entry_point.load()
-            self.door.register(module)
-            callers = self.door.get_hookcallers(module) or []
+            with limited(), kept_for_answers():
+                module = entry_point.load()
+                self.door.register(module)
+                callers = self.door.get_hookcallers(module) or []
             self.hooks = tuple(sorted(caller.name for caller in callers if caller.has_spec()))
             self.broken = next(_mistakes(module, callers), None)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does at import, the host goes on
-            self.broken = _reason(error)
+        except BaseException as error:  # whatever a plugin does at import, the host goes on
+            if is_interrupt(error):
+                raise
+            self.broken = text_of(error)
 
     def provide(self, kind: str) -> list[Any]:
         """What the plugin has of this kind; nothing, and `broken` set, if its hook fails."""
@@ -76,9 +88,12 @@ class _Plugin:
         if hook not in self.hooks:
             return []
         try:
-            items = [item for result in getattr(self.door.hook, hook)() for item in result]
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            self.broken = f"{hook}: {_reason(error)}"
+            with limited(), kept_for_answers():
+                items = [item for result in getattr(self.door.hook, hook)() for item in result]
+        except BaseException as error:  # as above
+            if is_interrupt(error):
+                raise
+            self.broken = f"{hook}: {text_of(error)}"
             return []
         for item in items:
             if not isinstance(item, expected):
@@ -134,7 +149,8 @@ class Catalogue:
         found = self._of("command")
         for name, ((owner, _), *others) in found.items():
             for plugin, _ in others:
-                plugin.broken = f"the command {name!r} is the plugin {owner.name}'s already"
+                chosen = f"put {self._switch(owner)} into {DISABLED_VARIABLE} to have this one"
+                plugin.broken = f"the command {name!r} is already that of {owner.title}; {chosen}"
         return tuple(items[0][1] for items in found.values())
 
     def unknown_command(self, name: str, own: Iterable[str]) -> str:
@@ -150,13 +166,23 @@ class Catalogue:
         return found[0].distribution if found else None
 
     @property
+    def warnings(self) -> list[str]:
+        """What is wrong with plugins, as far as they were asked: a config may do without them."""
+        return [
+            f"the plugin {plugin.name} is broken: {plugin.broken}; it is left out (repair or uninstall it, or name it "
+            f"in {DISABLED_VARIABLE})"
+            for plugin in self._plugins
+            if plugin.broken and plugin.broken != _DISABLED
+        ]
+
+    @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every installed plugin, the broken ones too; calls every hook."""
-        provides: dict[str, dict[str, tuple[str, ...]]] = {}
+        provides: dict[int, dict[str, tuple[str, ...]]] = {}  # two packages may call their plugins alike
         for kind in _PROVIDED:
             for name, items in self._of(kind).items():
                 for plugin, _ in items:
-                    kinds = provides.setdefault(plugin.name, {})
+                    kinds = provides.setdefault(id(plugin), {})
                     kinds[kind] = (*kinds.get(kind, ()), name)
         return tuple(
             PluginInfo(
@@ -164,7 +190,7 @@ class Catalogue:
                 distribution=plugin.distribution,
                 version=plugin.version,
                 hooks=plugin.hooks,
-                provides=provides.get(plugin.name, {}),
+                provides=provides.get(id(plugin), {}),
                 broken=plugin.broken,
                 stability=plugin.stability,
             )
@@ -186,11 +212,22 @@ class Catalogue:
             return items[0][1]
         word = "rule" if kind == "deriver" else kind
         if items:
-            owners = " and ".join(plugin.name for plugin, _ in items)
-            raise ConfigError(
-                f"the {word} {name!r} comes from two plugins, {owners}; remove one or put it into {DISABLED_VARIABLE}"
-            )
+            raise ConfigError(self._claimed(f"the {word} {name!r}", [plugin for plugin, _ in items]))
         raise ConfigError(self._unknown(kind, f"unknown {word} {name!r}", name))
+
+    def _claimed(self, what: str, claimants: Sequence[_Plugin]) -> str:
+        """The message about a name that is provided more than once: by whom, and how to choose."""
+        owners = list({id(plugin): plugin for plugin in claimants}.values())
+        if len(owners) == 1:
+            return f"{what} is provided twice by {owners[0].title}, which is its authors' to mend; upgrade or remove it"
+        switches = " or ".join(map(self._switch, owners))
+        titles = " and ".join(plugin.title for plugin in owners)
+        return f"{what} comes from several plugins, {titles}; uninstall one, or put {switches} into {DISABLED_VARIABLE}"
+
+    def _switch(self, plugin: _Plugin) -> str:
+        """What to write into the variable so that this plugin alone is left out."""
+        alike = [each for each in self._plugins if each.name == plugin.name]
+        return plugin.name if len(alike) == 1 else plugin.distribution
 
     def _unknown(self, kind: str, what: str, name: str) -> str:
         """The message about a name that nothing has, with what to write or to install instead."""
@@ -233,18 +270,24 @@ class Catalogue:
 
 
 def load_catalogue(
-    entry_points: Iterable[EntryPoint] | None = None, *, disabled: frozenset[str] | None = None
+    entry_points: Iterable[EntryPoint] | None = None,
+    *,
+    disabled: frozenset[str] | None = None,
+    config: Config | None = None,
 ) -> Catalogue:
-    """Load every installed plugin but the disabled ones; never fails, whatever they do.
+    """Load every installed plugin, and the files that the config names, but the disabled ones; never fails.
 
-    `entry_points` defaults to those of the group "hlmon", `disabled` to what HLMON_DISABLE_PLUGINS says.
+    `entry_points` defaults to those of the group "hlmon", `disabled`, names of plugins or packages, to what
+    HLMON_DISABLE_PLUGINS says.
     """
     if entry_points is None:
         entry_points = installed_entry_points(group=ENTRY_POINT_GROUP)
     if disabled is None:
         disabled = disabled_plugins()
     plugins = []
-    for entry_point in sorted(entry_points, key=lambda each: (each.name != "builtin", each.name)):
+    installed = sorted(entry_points, key=lambda each: (each.name != "builtin", each.name))
+    every: list[EntryPoint | PluginFile] = [*installed, *plugin_files(config)]
+    for entry_point in every:
         distribution = entry_point.dist
         plugin = _Plugin(
             name=entry_point.name,
@@ -252,7 +295,7 @@ def load_catalogue(
             version=distribution.version if distribution else "",
             stability=_stability(distribution.metadata.get_all("Classifier") or ()) if distribution else "",
         )
-        if plugin.name in disabled:
+        if plugin.name in disabled or _spelt(plugin.distribution) in map(_spelt, disabled):
             plugin.broken = _DISABLED
         else:
             plugin.load(entry_point)
@@ -277,10 +320,11 @@ def trouble(reason: str) -> str:
     return reason if reason == _DISABLED else f"broken: {reason}"
 
 
+def _spelt(package: str) -> str:
+    """A package's name in the one spelling that stands for all of them."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
 def _stability(classifiers: Iterable[str]) -> str:
     found = (each.rpartition(" - ")[2].lower() for each in classifiers if each.startswith("Development Status ::"))
     return next(found, "")
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

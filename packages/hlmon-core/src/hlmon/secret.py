@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from hlmon.contract import Need
 from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
 from hlmon.fields import decode_path
 from hlmon.needs import VARIABLE
-
-_SHORTEST_REDACTED: Final = 4  # shorter ones would turn up in innocent text
-
-_revealed: dict[str, str] = {}  # reference -> its last value, for `redact`; one entry per secret of the config
+from hlmon.redaction import remember
 
 
 class Secret:
@@ -37,7 +34,7 @@ class Secret:
         value = value.strip("\r\n")
         if not value:
             raise ConfigError(f"the secret {self.reference} is {'not set' if scheme == 'env' else 'empty'}")
-        _revealed[self.reference] = value
+        remember(self.reference, value)
         return value
 
     def needs(self, why: str) -> tuple[Need, ...]:
@@ -69,20 +66,3 @@ class Secret:
 def decode_field(type_: type, value: Any) -> Any:
     """Msgspec's hook for the types of config fields that it does not know: Secret and Path. Raises ValueError."""
     return Secret(value) if type_ is Secret else decode_path(type_, value)
-
-
-def redact(text: str) -> str:
-    """The text with every secret value that was ever revealed replaced by its reference: the last line of defence."""
-    known = sorted(_revealed.items(), key=lambda item: -len(item[1]))  # the longest first: one may contain another
-    for reference, value in known:
-        for form in _forms(value):
-            text = text.replace(form, f"[{reference}]")
-    return text
-
-
-def _forms(value: str) -> list[str]:
-    """How a value may stand in a log line: as it is, in JSON, in a repr; of a URL also without its host."""
-    forms = [value, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"), repr(value)[1:-1]]
-    if value.startswith(("https://", "http://")):
-        forms.append("/".join(value.split("/")[3:]))
-    return [form for form in forms if len(form) >= _SHORTEST_REDACTED]

@@ -58,6 +58,10 @@ class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     route: Annotated[tuple[Route, ...], Meta(description="which alerts go to which notifiers; they add up")] = ()
     inhibit: Annotated[tuple[Inhibit, ...], Meta(description="alerts that others make superfluous")] = DEFAULT_INHIBIT
     watchdog: WatchdogSection = WatchdogSection()
+    plugins: Annotated[
+        tuple[str, ...],
+        Meta(description='plugins of one file each, e.g. `"./my_notifier.py"`: beside this file, or absolute'),
+    ] = ()
     journal: Annotated[Path, Meta(description="path of the journal; `~` is your home directory")] = Path("hlmon.db")
     retention_days: Annotated[
         Annotated[int, Meta(ge=1)] | None,

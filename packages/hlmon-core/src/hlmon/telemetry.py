@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import threading
@@ -11,8 +12,9 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from hlmon.output_thread import OutputThread, Printed
 from hlmon.plain import plain_json, plain_line, plain_text
-from hlmon.secret import redact
+from hlmon.redaction import redact, redacted
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _OWN: Final = "hlmon"  # also hlmon_sim, hlmon_dynamodb, …
@@ -22,11 +24,12 @@ def configure_logging(level: str | int = "INFO", *, json: bool | None = None, st
     """Log to `stream` (standard error): JSON lines if `json`, which defaults to whether the stream is no terminal.
 
     Below WARNING only loggers whose name begins with "hlmon" are heard, unless the level is DEBUG. Calling it again
-    replaces what it set up before. Raises ValueError for an unknown level; logging itself never raises.
+    replaces what it set up before. Raises ValueError for an unknown level; logging itself never raises, and never waits
+    for a stream that has a file descriptor.
     """
     stream = stream if stream is not None else sys.stderr
-    handler = _Output(stream)
-    handler.setFormatter(_JsonLines() if (not stream.isatty() if json is None else json) else _ShortLines())
+    formatter = _JsonLines() if (not stream.isatty() if json is None else json) else _ShortLines()
+    handler = _Output(stream, formatter)
     root = logging.getLogger()
     root.setLevel(level.upper() if isinstance(level, str) else level)
     if root.level > logging.DEBUG:
@@ -34,6 +37,30 @@ def configure_logging(level: str | int = "INFO", *, json: bool | None = None, st
     for earlier in [each for each in root.handlers if isinstance(each, _Output)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
+
+
+def log_problem() -> str:
+    """What is missing in the log, as a sentence that ends with what to do; "" if nothing is."""
+    found = [each.problem() for each in logging.getLogger().handlers if isinstance(each, _Output)]
+    return next(filter(None, found), "")
+
+
+def print_without_waiting() -> None:
+    """From now on whoever prints does not wait for standard output and error either; text that waits is bounded.
+
+    For a process that must go on whoever reads what it says. Call it after `configure_logging`.
+    """
+    log = next((each.thread for each in logging.getLogger().handlers if isinstance(each, _Output)), None)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        descriptor = _descriptor_of(stream)
+        if descriptor is not None and not isinstance(stream, Printed):
+            stream.flush()
+            shares = log is not None and name == "stderr"  # in the order of the log's lines
+            thread = log if shares and log is not None else OutputThread(descriptor, lambda _: "")
+            printed = Printed(thread, descriptor)
+            atexit.register(printed.finish)
+            setattr(sys, name, printed)
 
 
 class Counters:
@@ -54,9 +81,45 @@ class Counters:
             return dict(sorted(self._numbers.items()))
 
 
-class _Output(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
-        """A log line that cannot be written is lost: nothing may stop for it."""
+class _Output(logging.Handler):
+    """Lines to a stream: at once to one in memory, by a thread to one that may not take them."""
+
+    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        descriptor = _descriptor_of(stream)
+        self.thread = None if descriptor is None else OutputThread(descriptor, self._dropped_line)
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = f"{self.format(record)}\n"
+            if self.thread is None:
+                self._stream.write(line)
+            else:
+                self.thread.put(line)
+        except Exception:  # noqa: BLE001  # a log line that cannot be written is lost: nothing may stop for it
+            return
+
+    def flush(self) -> None:
+        """Wait a moment for what is on its way: `logging.shutdown` calls this when the process ends."""
+        if self.thread is not None:
+            self.thread.flush()
+
+    def problem(self) -> str:
+        return "" if self.thread is None else self.thread.problem()
+
+    def _dropped_line(self, number: int) -> str:
+        text = "%d log lines were dropped here, since nothing read them in time"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (number,), None)
+        return f"{self.format(record)}\n"
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # in memory, or closed
+        return None
 
 
 class _Formatter(logging.Formatter):
@@ -80,26 +143,28 @@ class _JsonLines(_Formatter):
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self.text_of(record),
+            "message": redact(self.text_of(record)),
         }
-        fields.update((f"{name}_" if name in fields else name, value) for name, value in _extra_of(record).items())
+        extra = {f"{name}_" if name in fields else name: value for name, value in _extra_of(record).items()}
         if traceback := self.traceback_of(record):
-            fields["exception"] = traceback
+            extra["exception"] = traceback
+        # A secret is looked for in values, before their encoding hides it, and never in the names of fields.
         try:
-            line = msgspec.json.encode(fields, enc_hook=_text)
-        except (TypeError, ValueError, RecursionError):  # keys that are no text, text that is no UTF-8, endless nesting
-            line = msgspec.json.encode({name: _text(value) for name, value in fields.items()})
-        return redact(plain_json(line.decode()))
+            line = msgspec.json.encode(fields | {name: redacted(value, _text) for name, value in extra.items()})
+        except (TypeError, ValueError, RecursionError):  # text that is no UTF-8, endless nesting
+            texts = {name: redact(_text(value)) for name, value in (fields | extra).items()}
+            line = msgspec.json.encode(texts)
+        return plain_json(line.decode())
 
 
 class _ShortLines(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        extra = "".join(f"  {name}={_text(value)}" for name, value in _extra_of(record).items())
+        extra = "".join(f"  {name}={redact(_text(value))}" for name, value in _extra_of(record).items())
         clock = self.formatTime(record)[11:19]
-        traceback = self.traceback_of(record)
-        text = plain_line(f"{self.text_of(record)}{extra}")
+        traceback = redact(self.traceback_of(record))
+        text = plain_line(f"{redact(self.text_of(record))}{extra}")
         line = f"{clock}Z {record.levelname.lower():8} {text}"
-        return redact(f"{line}\n{plain_text(traceback)}" if traceback else line)
+        return f"{line}\n{plain_text(traceback)}" if traceback else line
 
 
 def _extra_of(record: logging.LogRecord) -> dict[str, Any]:

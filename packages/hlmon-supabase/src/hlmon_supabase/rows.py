@@ -123,6 +123,7 @@ def order_row(order: Order) -> Row:
         "trigger_condition": clean(order.trigger_condition),
         "is_position_tpsl": order.is_position_tpsl,
         "cloid": order.cloid,
+        "extra": clean_json(order.extra) if order.extra else None,
     }
 
 
@@ -184,6 +185,7 @@ def funding_row(funding: Funding) -> Row:
         "size": str(funding.size),
         "rate": str(funding.rate),
         "variant": funding.variant,
+        "extra": clean_json(funding.extra) if funding.extra else None,
     }
 
 

@@ -25,6 +25,7 @@ def command(*, config_file: Path | None, connect: bool) -> None:
     """
     start_logging()
 
-    for line in check(load_config(config_file), load_catalogue(), connect):
+    config = load_config(config_file)
+    for line in check(config, load_catalogue(config=config), connect):
         echo(line)
     echo("The config is right.")

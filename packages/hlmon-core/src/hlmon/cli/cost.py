@@ -115,7 +115,7 @@ def command(
 def _configured(usage: Usage, file: Path) -> tuple[Usage, DbMode]:
     """The usage with what a config says, and the store that it names: DynamoDB if none."""
     config = load_config(file, environ={})
-    parts = enable(config, load_catalogue())
+    parts = enable(config, load_catalogue(config=config))
     with_secrets = {each.group for each in needs_of(config, parts) if each.need.kind == "secret"}
     stores = {sink.factory.name for sink in parts.sinks}
     configured = replace(

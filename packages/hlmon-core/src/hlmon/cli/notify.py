@@ -20,7 +20,7 @@ from hlmon.events import Alert, Severity
 from hlmon.fields import nearest
 from hlmon.parts import EnabledPart, enable, settings_for
 from hlmon.plugins import load_catalogue
-from hlmon.secret import redact
+from hlmon.redaction import redact
 
 SEVERITIES: Final = ("info", "warning", "critical")
 
@@ -45,7 +45,7 @@ def test(ctx: click.Context, *, names: tuple[str, ...], severity: Severity, conf
     """
     start_logging()
     config = load_config(config_file)
-    notifiers = _named(enable(config, load_catalogue()).notifiers, names)
+    notifiers = _named(enable(config, load_catalogue(config=config)).notifiers, names)
     failed = 0
     for notifier in notifiers:
         echo(f"{notifier.name} ({notifier.factory.name}):")

@@ -12,7 +12,8 @@ from hlmon.config import Config, load_config
 from hlmon.events import AccountInfo
 from hlmon.journal import Journal
 from hlmon.labels import Labels
-from hlmon.telemetry import configure_logging
+from hlmon.stdout import kept_for_answers
+from hlmon.telemetry import configure_logging, print_without_waiting
 
 EXAMPLE_ADDRESS: Final = "0x1234567890123456789012345678901234567890"
 
@@ -32,8 +33,16 @@ journal_option = click.option(
     metavar="PATH",
     help="Journal file.  [default: what the config says, else hlmon.db]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+
+def keep_stdout(ctx: click.Context, _: click.Parameter, as_json: bool) -> bool:
+    """Callback of a flag that asks for a document: standard output gets it alone, whatever plugins print meanwhile."""
+    if as_json and not ctx.resilient_parsing:
+        ctx.with_resource(kept_for_answers(to_the_end=True))
+    return as_json
+
+
+json_option = click.option("--json", "as_json", is_flag=True, callback=keep_stdout, help="Print JSON.")
 _account = click.option(
     "--account",
     "accounts",
@@ -71,9 +80,14 @@ def labels_in(journal: Journal, config: Config) -> Labels:
     return Labels(config.labels, journal.states(AccountInfo.kind))
 
 
-def start_logging() -> None:
-    """Readable lines on a terminal, JSON elsewhere; in detail with --debug."""
+def start_logging(*, goes_on: bool = False) -> None:
+    """Readable lines on a terminal, JSON elsewhere; in detail with --debug.
+
+    `goes_on` is for what must not wait for whoever reads what it says.
+    """
     configure_logging("DEBUG" if click.get_current_context().find_root().params.get("debug") else "INFO")
+    if goes_on:
+        print_without_waiting()
 
 
 def example(*lines: str) -> str:

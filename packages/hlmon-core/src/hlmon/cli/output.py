@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hlmon.plain import plain_json, plain_line
+from hlmon.stdout import answers
 
 
 def echo(line: str) -> None:
@@ -25,7 +26,7 @@ def echo(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """One indented JSON document; decimals are text, so that they stay exact."""
-    click.echo(plain_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+    click.echo(plain_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()), file=answers())
 
 
 def show(renderable: RenderableType) -> None:

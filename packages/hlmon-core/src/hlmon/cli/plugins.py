@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Final
 
 import click
@@ -11,23 +12,32 @@ from rich.table import Table
 from rich.text import Text
 
 from hlmon import hookspecs
-from hlmon.cli.options import example, json_option
+from hlmon.cli.options import config_option, example, json_option, keep_stdout
 from hlmon.cli.output import coloured, make_table, print_json, show
+from hlmon.config import Config, load_config
+from hlmon.errors import ConfigError
 from hlmon.plugins import PluginInfo, load_catalogue, trouble
 
 _HOOKS: Final = [name for name in vars(hookspecs) if name.startswith("hlmon_")]
 
 
 @click.command("plugins", epilog=example("hlmon plugins", "hlmon plugins --schema > hlmon.schema.json"))
+@config_option
 @json_option
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.")
-def command(*, as_json: bool, schema: bool) -> None:
-    """List the installed plugins and what they provide: the names that a config may use as type.
+@click.option(
+    "--schema",
+    is_flag=True,
+    callback=keep_stdout,
+    help="Print the JSON Schema of hlmon.toml, the installed plugins' tables too.",
+)
+def command(*, config_file: Path | None, as_json: bool, schema: bool) -> None:
+    """List the plugins and what they provide: the names that a config may use as type.
 
-    Installed is not enabled: only what the config names is used. A plugin that cannot be loaded is listed with the
-    reason. HLMON_DISABLE_PLUGINS names plugins that are not loaded at all.
+    They are the installed ones, and the files that the config names. Installed is not enabled: only what the config
+    names is used. A plugin that cannot be loaded is listed with the reason. HLMON_DISABLE_PLUGINS names plugins, or
+    packages of them, that are not loaded at all.
     """
-    catalogue = load_catalogue()
+    catalogue = load_catalogue(config=_config(config_file))
     if schema:
         from hlmon.cli.schema import schema_of  # noqa: PLC0415  # for this option only
 
@@ -36,6 +46,16 @@ def command(*, as_json: bool, schema: bool) -> None:
         print_json(catalogue.plugins)
     else:
         show(listing(catalogue.plugins))
+
+
+def _config(file: Path | None) -> Config | None:
+    """The config if there is one and it is right: the list is what somebody needs whose config is not."""
+    try:
+        return load_config(file)
+    except ConfigError:
+        if file is not None:
+            raise
+        return None
 
 
 def listing(plugins: Sequence[PluginInfo]) -> Table:

@@ -34,7 +34,7 @@ def command(
     """
     if file.exists():
         raise click.UsageError(f"{file} exists already; choose another name")
-    start_logging()
+    start_logging(goes_on=True)
 
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    record(config, load_catalogue(), file, same_exchange=same_exchange)
+    record(config, load_catalogue(config=config), file, same_exchange=same_exchange)

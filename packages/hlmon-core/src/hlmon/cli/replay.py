@@ -20,7 +20,7 @@ from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import REPLAYED, exchange_at
 from hlmon.plugins import load_catalogue
-from hlmon.sources.replay import Replay, Tally
+from hlmon.sources.replay import Replay, Tally, require_frames
 
 
 @click.command("replay", epilog=example("hlmon replay frames.jsonl --journal replayed.db"))
@@ -46,6 +46,7 @@ def command(
     in which mode an account is.
     """
     config = load_config(config_file, accounts=accounts, journal=journal)
+    require_frames(files)
     replay = Replay(files, accounts)
     with ExitStack() as stack:
         opened = stack.enter_context(Journal.open(journal))
@@ -75,7 +76,9 @@ def derivers_of(config: Config, stack: ExitStack) -> Sequence[tuple[str, frozens
         )
         return stack.enter_context(factory.open(factory.config(), settings))
 
-    return [(factory.name, factory.kinds, opened(factory)) for factory in load_catalogue().always_derivers()]
+    return [
+        (factory.name, factory.kinds, opened(factory)) for factory in load_catalogue(config=config).always_derivers()
+    ]
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def over_journal(
     with opened, ExitStack() as stack:
         labels = labels_in(opened, config)
         tried = _opened(config, names, stack, labels)
-        alerts = list(backtest(opened, tried, since_ms))
+        alerts = sorted(backtest(opened, tried, since_ms), key=lambda alert: alert.time_ms)
     left_out = [each.name for each in tried if not each.is_replayable]
     if as_json:
         print_json({"alerts": alerts, "left_out": left_out})
@@ -148,7 +148,7 @@ def _opened(
     for name in names:
         if name not in config.rule:
             raise ConfigError(f"--rule: unknown rule {name!r}{nearest(name, config.rule)}")
-    parts = [part for part in enable(config, load_catalogue()).derivers if not part.factory.always]
+    parts = [part for part in enable(config, load_catalogue(config=config)).derivers if not part.factory.always]
     if not parts:
         raise ConfigError("the config has no [rule.NAME]; docs/rules.md shows what there is")
     return [

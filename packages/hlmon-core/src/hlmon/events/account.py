@@ -104,6 +104,7 @@ class Funding(Fact, frozen=True, kw_only=True, gc=False, tag="funding"):
     size: Decimal
     rate: Decimal
     variant: str = ""  # tells a further payment of this coin and time from the first one
+    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came
 
     @property
     def key(self) -> str:
@@ -174,6 +175,7 @@ class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):
     trigger_condition: str = ""
     is_position_tpsl: bool = False
     cloid: str | None = None
+    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came
 
     @property
     def key(self) -> str:

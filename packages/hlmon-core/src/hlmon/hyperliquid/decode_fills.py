@@ -14,6 +14,7 @@ from hlmon.errors import WireError
 from hlmon.events import Fill, Liquidation, MarketTrades, Side, Trade, is_perp
 from hlmon.hyperliquid import wire
 from hlmon.hyperliquid.decode_json import MOST_DIGITS, fits
+from hlmon.hyperliquid.wire_reader import with_extras
 
 SIDES: Final[dict[wire.Side, Side]] = {"B": "buy", "A": "sell"}
 
@@ -42,9 +43,7 @@ def twap_fills_from(
 
 
 def _finished(fills: list[Fill], extras: Sequence[dict[str, Any]], *, equal_ids: bool) -> list[Fill]:
-    if any(extras):
-        replace = msgspec.structs.replace
-        fills = [replace(fill, extra=extra) if extra else fill for fill, extra in zip(fills, extras, strict=True)]
+    fills = with_extras(fills, extras)
     fills.sort(key=_time_ms)
     if equal_ids:
         _number_equals(fills)

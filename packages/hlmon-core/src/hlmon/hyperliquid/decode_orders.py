@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from hlmon.events import Agent, Agents, OpenOrders, Order, Twap
 from hlmon.hyperliquid import wire
@@ -12,15 +13,16 @@ WAITING = "waiting"
 _ENDED_BY_WORD = ("rejected", "canceled", "cancel")
 
 
-def orders_from(account: str, rows: Iterable[wire.OrderStatus], _extras: object = ()) -> list[Order]:
+def orders_from(account: str, rows: Iterable[wire.OrderStatus], extras: Sequence[dict[str, Any]] = ()) -> list[Order]:
     """Orders and their children, oldest status first; in one millisecond what ended comes last.
 
-    A child that has a row of its own is what that row says.
+    A child that has a row of its own is what that row says. `extras` is what came with each row and has no field.
     """
     rows = list(rows)
+    further = {id(row.order): extra for row, extra in zip(rows, extras, strict=False) if extra}
     own = {row.order.oid for row in rows}
     orders = [
-        order_from(account, order, status, row.status_timestamp)
+        order_from(account, order, status, row.status_timestamp, further.get(id(order)))
         for row in rows
         for order, status in _family(row.order, row.status)
         if order is row.order or order.oid not in own
@@ -29,7 +31,13 @@ def orders_from(account: str, rows: Iterable[wire.OrderStatus], _extras: object 
 
 
 def open_orders_from(
-    account: str, dex: str, rows: Iterable[wire.Order], time_ms: int, *, complete: bool = True
+    account: str,
+    dex: str,
+    rows: Iterable[wire.Order],
+    time_ms: int,
+    extras: Sequence[dict[str, Any]] = (),
+    *,
+    complete: bool = True,
 ) -> OpenOrders:
     """What a list of open orders says. An order inside another one waits, even if the list has it a second time.
 
@@ -37,12 +45,17 @@ def open_orders_from(
     """
     rows = list(rows)
     waiting = {child.oid: child for row in rows for child in _descendants(row)}
-    found = [order_from(account, row, "open", row.timestamp or time_ms) for row in rows if row.oid not in waiting]
+    further = {id(row): extra for row, extra in zip(rows, extras, strict=False) if extra}
+    found = [
+        order_from(account, row, "open", row.timestamp or time_ms, further.get(id(row)))
+        for row in rows
+        if row.oid not in waiting
+    ]
     found += [order_from(account, row, WAITING, row.timestamp or time_ms) for row in waiting.values()]
     return OpenOrders(account=account, time_ms=time_ms, dex=dex, orders=tuple(found), complete=complete)
 
 
-def order_from(account: str, row: wire.Order, status: str, time_ms: int) -> Order:
+def order_from(account: str, row: wire.Order, status: str, time_ms: int, extra: dict[str, Any] | None = None) -> Order:
     """An order with this status since then."""
     return Order(
         account=account,
@@ -62,6 +75,7 @@ def order_from(account: str, row: wire.Order, status: str, time_ms: int) -> Orde
         trigger_condition=(row.trigger_condition or "") if row.is_trigger else "",
         is_position_tpsl=row.is_position_tpsl or False,
         cloid=row.cloid or None,
+        extra=extra,
     )
 
 

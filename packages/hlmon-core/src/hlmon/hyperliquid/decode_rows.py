@@ -18,7 +18,7 @@ from hlmon.hyperliquid.decode_fills import fills_from, twap_fills_from
 from hlmon.hyperliquid.decode_json import UNREADABLE
 from hlmon.hyperliquid.decode_ledger import ledger_from
 from hlmon.hyperliquid.decode_orders import agents_from, open_orders_from, orders_from, twaps_from
-from hlmon.hyperliquid.wire_reader import Extra, Odd, RowReader, time_in
+from hlmon.hyperliquid.wire_reader import Extra, Odd, RowReader, time_in, with_extras
 
 KEPT_BYTES: Final = 65_536
 """Of one row, frame or answer: far more than any row that was seen, and less than a store takes in one item."""
@@ -49,12 +49,15 @@ def _oldest_first(events: list[Any]) -> list[Any]:
     return sorted(events, key=lambda event: event.time_ms)
 
 
-def fundings_from(account: str, rows: Iterable[wire.Funding | wire.FundingAnswer], _extras: object = ()) -> list[Any]:
+def fundings_from(
+    account: str, rows: Iterable[wire.Funding | wire.FundingAnswer], extras: Sequence[Extra] = ()
+) -> list[Any]:
     """Payments of a frame or an answer, oldest first.
 
     Of several of one coin and time the first by content keeps the short name, whatever order they come in.
     """
     found = [funding_from(account, row.time, row.delta if isinstance(row, wire.FundingAnswer) else row) for row in rows]
+    found = with_extras(found, extras)
     if len({(each.time_ms, each.coin) for each in found}) == len(found):
         return _oldest_first(found)
     found.sort(key=lambda each: (each.time_ms, each.coin, each.content))
@@ -248,29 +251,31 @@ def open_orders_in_parts(account: str, dex: Any, sent: Any, clock_ms: int) -> tu
     """The readable orders, no time, and the other orders."""
     if not isinstance(dex, str):
         raise WireError("a dex without a name")
-    rows, odd = _list_in_parts(_open_order, sent, "orders")
-    return open_orders_from(account, dex, rows, clock_ms, complete=not odd), None, odd
+    rows, odd, extras = _list_in_parts(_open_order, sent, "orders")
+    return open_orders_from(account, dex, rows, clock_ms, extras, complete=not odd), None, odd
 
 
 def agents_in_parts(account: str, sent: Any, clock_ms: int) -> tuple[Agents, None, list[Odd]]:
     """The readable API wallets, no time, and the others."""
-    rows, odd = _list_in_parts(_agent, sent, "agents")
+    rows, odd, _ = _list_in_parts(_agent, sent, "agents")
     return agents_from(account, rows, clock_ms, complete=not odd), None, odd
 
 
 def order_in_answer(account: str, sent: Any) -> list[Event]:
     """The order of an answer to `orderStatus`; raises WireError if there is one that cannot be read."""
-    row, extra = _order_answer.read(sent, [])
-    if "order" in extra:
-        row = wire.OrderAnswer(row.status, _order.read(extra["order"], [])[0])
-    return [] if row.order is None else list(orders_from(account, [row.order]))
+    row, _ = _order_answer.read(sent, [])
+    if row.status != "order" and sent.get("order") is None:
+        return []
+    order, extra = _order.read(sent.get("order"), [])
+    return list(orders_from(account, [order], [extra]))
 
 
-def _list_in_parts(reader: RowReader, sent: Any, path: str) -> tuple[list[Any], list[Odd]]:
+def _list_in_parts(reader: RowReader, sent: Any, path: str) -> tuple[list[Any], list[Odd], list[Extra]]:
     if not isinstance(sent, list):
         raise WireError("no list")
     odd: list[Odd] = []
-    return [row for item in sent for row in reader.read_element(item, odd, path)], odd
+    found = [read for item in sent for read in reader.read_element(item, odd, path)]
+    return [row for row, _ in found], odd, [extra for _, extra in found]
 
 
 def unread_parts(odd: Iterable[Odd], *, account: str, stream: str, request: str = "", clock_ms: int) -> Any:
@@ -310,7 +315,11 @@ def _possible(time_ms: int, latest_ms: int) -> int:
 
 
 def _comparable(payload: bytes) -> bytes:
+    """What is the same of one row in a frame and in an answer, where payments of funding are wrapped."""
     try:
-        return _canonical.encode(msgspec.json.decode(payload))
+        sent = msgspec.json.decode(payload)
+        if isinstance(sent, dict) and isinstance(inner := sent.get("delta"), dict) and inner.get("type") == "funding":
+            sent = {"time": sent.get("time")} | {key: value for key, value in inner.items() if key != "type"}
+        return _canonical.encode(sent)
     except UNREADABLE:
         return payload

@@ -1,8 +1,10 @@
 """Rows of frames and answers as the exchange sends them; its abbreviations live only here.
 
-Fields that hlmon does not read are left out, since skipping them is free. Required is only what identifies a row and
-moves money; everything else has a neutral default, since real payloads were seen without it. What does not fit these
-types exactly (null, "", numbers as text, new fields) is read by `wire_reader`, row by row.
+Of states and trades the fields that hlmon does not read are left out, since skipping them is free. Rows that become
+facts or orders have every known field; one with further fields is not for the fast path, since they are kept. Required
+is only what identifies a row and moves money; everything else has a neutral default, since real payloads were seen
+without it. What does not fit these types exactly (null, "", numbers as text, new fields) is read by `wire_reader`, row
+by row.
 """
 
 from __future__ import annotations
@@ -45,10 +47,7 @@ class FillLiquidation(Row):
 
 
 class Fill(Row, forbid_unknown_fields=True):
-    """One execution of one account. Rows of 2023 have neither tid nor feeToken.
-
-    One with further fields is not for the fast path: they are to be kept.
-    """
+    """One execution of one account. Rows of 2023 have neither tid nor feeToken."""
 
     coin: Word
     px: Decimal
@@ -77,26 +76,29 @@ class TwapSliceFill(Row):
     twap_id: Number | None = None
 
 
-class FundingDelta(Row):
-    """What a funding payment was; usdc is negative when paid."""
+class FundingDelta(Row, forbid_unknown_fields=True):
+    """What a funding payment was; usdc is negative when paid. `nSamples` is null since 2023."""
 
     coin: Word
     usdc: Decimal
     szi: Decimal = ZERO
     funding_rate: Decimal = ZERO
+    n_samples: None = None
+    type: str = "funding"
 
 
-class Funding(FundingDelta, kw_only=True):
+class Funding(FundingDelta, kw_only=True, forbid_unknown_fields=True):
     """A funding payment in a frame."""
 
     time: Time
 
 
-class FundingAnswer(Row):
-    """A funding payment in an answer."""
+class FundingAnswer(Row, forbid_unknown_fields=True):
+    """A funding payment in an answer. Its hash is 0 and no field of the event: the frames have none."""
 
     time: Time
     delta: FundingDelta
+    hash: str = ""
 
 
 class LedgerUpdate(Row):
@@ -107,7 +109,7 @@ class LedgerUpdate(Row):
     hash: str = ""
 
 
-class Order(Row):
+class Order(Row, forbid_unknown_fields=True):
     """An order in any list of orders. `sz` is what remains, `origSz` what was asked for."""
 
     coin: Word
@@ -128,7 +130,7 @@ class Order(Row):
     tif: str | None = None
 
 
-class OrderStatus(Row):
+class OrderStatus(Row, forbid_unknown_fields=True):
     """An order and what became of it."""
 
     order: Order

@@ -9,17 +9,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 
 from hlmon.errors import WireError
+from hlmon.events import Fill, Funding
 from hlmon.hyperliquid.decode_json import UNREADABLE, fits
 from hlmon.hyperliquid.wire import EARLIEST_MS, Row
 
 Extra = dict[str, Any]
 """What came with a row and has no field, by the exchange's names."""
+
+
+_Kept = TypeVar("_Kept", Fill, Funding)
 
 
 class Odd(NamedTuple):
@@ -29,6 +34,14 @@ class Odd(NamedTuple):
     reason: str
     time_ms: int | None = None
     path: str = ""
+
+
+def with_extras(events: list[_Kept], extras: Sequence[Extra]) -> list[_Kept]:
+    """The events of as many rows, each with what came with its row and has no field."""
+    if not any(extras):
+        return events
+    replace = msgspec.structs.replace
+    return [replace(event, extra=extra) if extra else event for event, extra in zip(events, extras, strict=True)]
 
 
 class _Field(NamedTuple):
@@ -76,10 +89,10 @@ class RowReader:
             raise WireError(f"without {', '.join(sorted(missing))}")
         return self.shape(**values), extra
 
-    def read_element(self, item: Any, odd: list[Odd], path: str) -> list[Any]:
-        """The row, or nothing and one more in `odd`."""
+    def read_element(self, item: Any, odd: list[Odd], path: str) -> list[tuple[Any, Extra]]:
+        """The row and what has no field, or nothing and one more in `odd`."""
         try:
-            return [self.read(item, odd, path)[0]]
+            return [self.read(item, odd, path)]
         except (WireError, *UNREADABLE) as error:
             odd.append(Odd(msgspec.json.encode(item), str(error), time_in(item), path))
             return []
@@ -111,7 +124,7 @@ def _value(field: _Field, value: Any, odd: list[Odd], path: str, extra: Extra) -
         return row
     if not isinstance(value, list):
         raise WireError("no list")
-    return [row for item in value for row in field.reader.read_element(item, odd, path)]
+    return [row for item in value for row, _ in field.reader.read_element(item, odd, path)]
 
 
 def _is_no_number(value: Any) -> bool:

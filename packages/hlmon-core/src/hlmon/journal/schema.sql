@@ -52,6 +52,15 @@ CREATE INDEX IF NOT EXISTS notices_by_state ON notices (notifier, state);
 
 CREATE INDEX IF NOT EXISTS notices_by_condition ON notices (notifier, condition) WHERE condition <> '';
 
+-- What was refused for good once and was handed over again.
+CREATE TABLE IF NOT EXISTS redelivered (
+    origin       TEXT NOT NULL,     -- who refused it
+    digest       TEXT NOT NULL,     -- as in the view quarantine
+    delivered_to TEXT NOT NULL,     -- the name of the sink or notifier, empty if it refused it again
+    time_ms      INTEGER NOT NULL,
+    PRIMARY KEY (origin, digest)
+) WITHOUT ROWID;
+
 -- Numbers are REAL so that comparisons work; the exact decimals are in metadata, which is the event itself.
 
 CREATE VIEW fills AS SELECT
@@ -147,6 +156,7 @@ CREATE VIEW hl_orders AS SELECT
     COALESCE(json_extract(body, '$.trigger_condition'), '') AS trigger_condition,
     COALESCE(json_extract(body, '$.is_position_tpsl'), 0) AS is_position_tpsl,
     json_extract(body, '$.cloid') AS cloid,
+    COALESCE(json_extract(body, '$.extra'), '{}') AS extra,
     body AS metadata
 FROM events WHERE kind = 'order' AND kind <> 'fill';
 
@@ -215,6 +225,7 @@ CREATE VIEW fundings AS SELECT
     CAST(json_extract(body, '$.size') AS REAL) AS size,
     CAST(json_extract(body, '$.rate') AS REAL) AS rate,
     COALESCE(json_extract(body, '$.variant'), '') AS variant,
+    COALESCE(json_extract(body, '$.extra'), '{}') AS extra,
     body AS metadata
 FROM events WHERE kind = 'funding' AND kind <> 'fill';
 

@@ -185,6 +185,29 @@ class Replay:
                 yield msgspec.structs.replace(taken, trades=fresh)
 
 
+def require_frames(files: Iterable[Path]) -> None:
+    """Raise ConfigError for the first file without a single frame: another file was meant, and nothing is taken of it.
+
+    Of a recording only the beginning is read.
+    """
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                holds = any(map(_is_frame, file))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        if not holds:
+            raise ConfigError(f"{path}: holds no frame of the exchange; name a file that `hlmon record` wrote")
+
+
+def _is_frame(line: bytes) -> bool:
+    try:
+        decode_frame(line.strip(), clock_ms=0)
+    except WireError:
+        return False
+    return True
+
+
 def _newest_by_coin(buckets: Iterable[Event]) -> dict[str, int]:
     newest: dict[str, int] = {}
     for bucket in buckets:
@@ -202,6 +225,7 @@ def _open(config: ReplayConfig, settings: Settings) -> AbstractContextManager[Re
     for path in files:
         if not path.is_file():
             raise ConfigError(f"source.{settings.name}.files: {path}: no such file")
+    require_frames(files)
     return nullcontext(Replay(files, settings.accounts))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hlmon.errors import ConfigError
-from hlmon.secret import redact
+from hlmon.redaction import redact
 from hlmon.watchdog.section import split_address
 
 Reasons = Callable[[], Sequence[str]]
@@ -33,7 +33,7 @@ class _Answers(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         reasons = self.server.reasons()
-        body = redact(msgspec.json.encode({"well": not reasons, "reasons": reasons}).decode()).encode()
+        body = msgspec.json.encode({"well": not reasons, "reasons": [redact(reason) for reason in reasons]})
         self.send_response(503 if reasons else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
