@@ -14,7 +14,8 @@ from msgspec.structs import astuple
 from hlmon.contract import Deriver, DeriverFactory, RemembersDeriver, Settings
 from hlmon.events import STORED, Event, Fact, decode, encode
 from hlmon.testing.builders import READING_BUILDERS, STORED_BUILDERS
-from hlmon.testing.contract_case import Contract, check, error_of
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import check, error_of
 
 _REPLAY: Final = "replaying a file or a history from zero must give the same journal"
 _YEAR_S: Final = 365 * 86_400.0

@@ -11,7 +11,9 @@ from hlmon.contract import Notifier, NotifierFactory, Settings
 from hlmon.errors import ConfigError, Permanent, Transient
 from hlmon.events import Alert, encode
 from hlmon.testing.builders import make_alert
-from hlmon.testing.contract_case import Contract, captured_logs, check, check_error, error_in_thread, error_of, texts_of
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.time_limit import error_in_thread
 
 ODD_TEXTS: Final[Mapping[str, str]] = {
     "mentions": "@everyone @here <@123> <!channel> @all",

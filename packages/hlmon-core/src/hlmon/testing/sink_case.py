@@ -13,7 +13,8 @@ import pytest
 from hlmon.contract import Settings, Sink, SinkFactory
 from hlmon.events import STORED, Event
 from hlmon.testing.builders import STORED_BUILDERS
-from hlmon.testing.contract_case import Contract, check
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import check
 
 
 class SinkCase(Contract):

@@ -14,10 +14,11 @@ from hlmon.contract import ChecksConnection, ReportsStatus
 from hlmon.errors import ConfigError, Transient
 from hlmon.status import SourceStatus
 from hlmon.testing import source_run
-from hlmon.testing.contract_case import captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.promises import captured_logs, check, check_error, error_of, texts_of
 from hlmon.testing.source_case import SourceCase
-from hlmon.testing.source_run import Runs, in_time
+from hlmon.testing.source_run import Runs
 from hlmon.testing.source_taken import Taken
+from hlmon.testing.time_limit import in_time
 
 _KILLS: Final = 10
 _MEASUREMENTS: Final = 3
