@@ -28,7 +28,7 @@ class DynamodbSink:
 
     A fact that is there already stays as it is, unless it comes with more in it. Of a state the largest version stays,
     whoever writes, in whatever order. A checkpoint is written after everything else of its call, since it says that all
-    before it is stored.
+    before it is stored. Kinds without a table, which a later hlmon may have, are passed over.
     """
 
     def __init__(self, store: Store, ttl_days: Mapping[TableName, int]) -> None:
@@ -37,8 +37,9 @@ class DynamodbSink:
 
     def write(self, events: Sequence[Event], /) -> None:
         """Make the events durable. Raises Transient, and Permanent if an event is one that DynamoDB refuses."""
-        facts = [event for event in events if not isinstance(event, State)]
-        states = [event for event in events if isinstance(event, State)]
+        known = [event for event in events if event.kind in TABLE_OF]
+        facts = [event for event in known if not isinstance(event, State)]
+        states = [event for event in known if isinstance(event, State)]
         with self._store.translating():
             self._write_facts(facts)
             for state in sorted(states, key=lambda state: isinstance(state, Checkpoint)):

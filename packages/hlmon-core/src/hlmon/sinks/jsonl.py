@@ -19,7 +19,7 @@ import msgspec
 
 from hlmon.contract import Settings, SinkFactory
 from hlmon.errors import ConfigError, HlmonError
-from hlmon.events import Checkpoint, Event, Fact, Name, State, decode, encode
+from hlmon.events import STORED, Checkpoint, Event, Fact, Name, State, decode, encode
 
 _LINE_START: Final = b'{"kind":"'
 
@@ -59,7 +59,7 @@ class JsonlSink:
 
     def write(self, events: Sequence[Event], /) -> None:
         """Append what is new and wait until it is on the disk."""
-        new = [event for event in events if self._is_new(event)]
+        new = [event for event in events if event.kind in STORED and self._is_new(event)]  # others cannot be read back
         if not new:
             return
         self._append(b"".join(encode(event) + b"\n" for event in new))

@@ -48,8 +48,8 @@ def texts_of(error: BaseException | None) -> str:
 
 
 @contextmanager
-def captured_logs() -> Iterator[list[str]]:
-    """Every log line that is written meanwhile, at any level, formatted with its exception."""
+def captured_logs(from_level: int = logging.NOTSET) -> Iterator[list[str]]:
+    """Every log line of at least this level that is written meanwhile, formatted with its exception."""
     lines: list[str] = []
     formatter = logging.Formatter("%(name)s %(message)s")
 
@@ -57,7 +57,7 @@ def captured_logs() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(formatter.format(record) + repr(vars(record)))
 
-    handler, root = Capture(level=logging.NOTSET), logging.getLogger()
+    handler, root = Capture(level=from_level), logging.getLogger()
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.NOTSET)
