@@ -59,7 +59,7 @@ class Alerts(sns.Topic):
 
 
 class ShardAlarms(Construct):
-    """The six alarms of one service; three read metrics that ECS gives, three the monitor's log."""
+    """The seven alarms of one service; three read metrics that ECS gives, four the monitor's log."""
 
     def __init__(self, scope: Construct, name: str, *, monitor: Shard, topic: sns.ITopic) -> None:
         super().__init__(scope, name)
@@ -73,6 +73,7 @@ class ShardAlarms(Construct):
         )
         self.silence = self._from_log("SilentSeconds", heartbeat, "$.silent_seconds", "Maximum")
         self.lag = self._from_log("DeliverySeconds", heartbeat, "$.delivery_seconds", "Maximum")
+        self.well = self._from_log("Well", heartbeat, "$.well", "Maximum")
         self.errors = self._from_log("Errors", failed, "1", "Sum")
         self.alarms = [add_alarm(self, watch, topic, monitor.number) for watch in self._watches()]
 
@@ -104,6 +105,14 @@ class ShardAlarms(Construct):
                 metric=self.lag,
                 threshold=600,
                 minutes=5,
+            ),
+            Watch(
+                name="well",
+                says="is not well: the reasons are in the heartbeat lines of its log, and in `hlmon status`",
+                metric=self.well,
+                threshold=1,
+                minutes=10,
+                below=True,
             ),
             Watch(name="errors", says="logs errors", metric=self.errors, threshold=5, minutes=5),
         )

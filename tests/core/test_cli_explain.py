@@ -117,6 +117,12 @@ def test_without_an_alert_the_latest_are_listed_newest_first(alert, journal, mak
     assert output.count("chat sent") == 20
 
 
+def test_an_alert_that_was_read_back_late_stands_at_its_time(journal):
+    journal.append([make_alert(time_ms=START_MS + minute * 60_000, title=f"title {minute}") for minute in (1, 3, 2)])
+    output = run().output
+    assert output.index("title 3") < output.index("title 2") < output.index("title 1")
+
+
 def test_without_any_alert_that_is_said(journal):
     assert run().output == "No alerts yet.\n"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hlmon.cli.init import TEMPLATE
+from hlmon.cli.init import config_text
 from hlmon.config import load_config
 from tests.core.invoking import run
 
@@ -22,7 +22,7 @@ def test_init_writes_a_config_that_is_right_by_itself(here: Path):
 
 
 def test_every_example_in_it_is_right_too(here: Path):
-    (here / "hlmon.toml").write_text(re.sub(r"^#(?=\S)", "", TEMPLATE, flags=re.MULTILINE))
+    (here / "hlmon.toml").write_text(re.sub(r"^#(?=\S)", "", config_text(), flags=re.MULTILINE))
     config = load_config(None, environ={})
     assert (len(config.account), config.retention_days, config.hyperliquid.testnet) == (1, 90, True)
     assert run("check").exit_code == 0
@@ -34,6 +34,48 @@ def test_init_leaves_an_existing_file_as_it_is(here: Path):
     assert result.exit_code == 2
     assert result.stderr == "error: mine.toml exists already; it was left as it is\n"
     assert (here / "mine.toml").read_text() == "# mine"
+
+
+def test_init_writes_the_accounts_and_notifiers_that_it_is_told(here: Path):
+    addresses = ["0x" + "1" * 40, "0x" + "2" * 40]
+    told = [
+        "--account",
+        addresses[0],
+        "--label",
+        "main",
+        "--account",
+        addresses[1],
+        "--discord",
+        "--telegram",
+        "--chat",
+        "-100123",
+    ]
+    result = run("init", *told)
+    assert result.exit_code == 0
+    assert "hlmon-notify" in result.output
+    config = load_config(None, environ={})
+    assert [(account.address, account.label) for account in config.account] == [
+        (addresses[0], "main"),
+        (addresses[1], ""),
+    ]
+    assert {table.name: table.type for table in config.parts("notifier")} == {
+        "log": "log", "discord": "discord", "telegram": "telegram"
+    }  # fmt: skip
+    assert 'chat_id = "-100123"' in (here / "hlmon.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (["--account", "0x12"], "must be an address"),
+        (["--label", "main"], "more labels than accounts"),
+        (["--account", "0x" + "1" * 40, "--account", "0x" + "1" * 40], "again"),
+    ],
+)
+def test_init_writes_nothing_when_what_it_is_told_is_wrong(told, problem, here: Path):
+    result = run("init", *told)
+    assert (result.exit_code, problem in result.stderr) == (2, True), result.stderr
+    assert not (here / "hlmon.toml").exists()
 
 
 def test_init_says_why_a_file_cannot_be_written():

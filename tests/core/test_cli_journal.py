@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hlmon.cli.running import SILENT_MS, STALE_MS, judge
 from hlmon.events import Event
 from hlmon.journal import Journal
-from hlmon.status import AccountStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
+from hlmon.status import AccountStatus, ComponentStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
 from hlmon.testing.builders import (
     ALICE,
     BOB,
@@ -46,6 +47,7 @@ def make_status(now_ms: int = NOW_MS, **changes) -> Status:
         "updated_ms": now_ms - 2_000,
         "sources": [source],
         "followers": [FollowerStatus(name="archive", part="sink", lag=7)],
+        "components": [ComponentStatus(name="archive", part="sink", state="running", since_ms=now_ms - 60_000)],
         "counters": {"failures": 2},
     }
     return Status(**fields | changes)
@@ -155,6 +157,21 @@ def test_status_shows_accounts_followers_and_problems(journal: Journal):
     assert output.startswith("Running.\n")
     for words in ("main", "watched", "archive", "Problem: look here", "Problem: look there", "last message now"):
         assert words in output
+
+
+def test_status_names_a_component_that_fails_with_why_since_when_and_the_next_try(journal: Journal):
+    now_ms = time.time_ns() // 1_000_000
+    fails = {"state": "failing", "why": "no such table", "since_ms": now_ms - 65_000}
+    components = [
+        ComponentStatus(name="store", part="sink", next_try_ms=now_ms + 30_900, **fails),
+        ComponentStatus(name="mine", part="rule", **fails),
+        ComponentStatus(name="other", part="rule", state="running", since_ms=now_ms),
+    ]
+    journal.put_status(msgspec.json.encode(make_status(now_ms, components=components)))
+    lines = " ".join(run("status").output.split())
+    assert re.search(r"store sink – – failing for 1 min 5 s: no such table; tried again in (30|29) s", lines)
+    assert "mine rule – – failing for 1 min 5 s: no such table" in lines
+    assert "other" not in lines
 
 
 def test_status_in_json_has_the_verdict_and_the_whole_status(journal: Journal):

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hlmon import NoConfig, Secret, SinkFactory, hookimpl
 from hlmon.cli import program
-from hlmon.cli.init import TEMPLATE
+from hlmon.cli.init import config_text
 from hlmon.cli.plugins import listing
 from hlmon.cli.schema import schema_of
 from hlmon.plugins import PluginInfo, load_catalogue
@@ -102,7 +102,7 @@ def test_the_schema_is_one_that_editors_read(schema):
     assert references <= set(schema["definitions"])
 
 
-@pytest.mark.parametrize("text", [*EXAMPLES.values(), TEMPLATE], ids=[*EXAMPLES, "hlmon init"])
+@pytest.mark.parametrize("text", [*EXAMPLES.values(), config_text()], ids=[*EXAMPLES, "hlmon init"])
 def test_the_configs_of_the_docs_and_of_init_fit_it(schema, text):
     assert problems(schema, text) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hlmon.config import load_config
+from hlmon.config import address_problem, load_config
 from hlmon.errors import ConfigError
 
 ALICE = "0x" + "a1" * 20
@@ -12,8 +12,8 @@ KEY = "9f" * 32
 ACCOUNT = f'[[account]]\naddress = "{ALICE}"\nlabel = "main"\n'
 PHONE = '[notifier.phone]\ntype = "telegram"\n'
 KNOWN = (
-    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, retention_days, route, rule, sink, "
-    "source, watchdog"
+    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, plugins, retention_days, route, rule, "
+    "sink, source, watchdog"
 )
 
 WRONG = {
@@ -88,6 +88,24 @@ def problem_of(text: str, environ: dict[str, str] | None = None, **replaced) -> 
 @pytest.mark.parametrize("text", WRONG)
 def test_what_is_wrong_is_said_with_its_path(text):
     assert problem_of(text) == f"HLMON_CONFIG_TOML: {WRONG[text]}"
+
+
+EIP_55 = (  # the examples of EIP-55
+    "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+    "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+    "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+    "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+)
+
+
+@pytest.mark.parametrize("address", EIP_55)
+def test_an_address_whose_capitals_do_not_fit_is_misspelt_however_it_was_changed(address):
+    assert address_problem(address) is None
+    assert address_problem(address.lower()) is None
+    assert address_problem(f"0x{address[2:].upper()}") is None
+    for place in (place for place, digit in enumerate(address) if digit.isalpha() and place > 1):
+        changed = address[:place] + address[place].swapcase() + address[place + 1 :]
+        assert "misspelt" in address_problem(changed)
 
 
 def test_every_problem_of_a_file_is_named_on_a_line_of_its_own():

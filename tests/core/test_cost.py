@@ -109,7 +109,7 @@ def test_one_account_costs_what_the_first_estimate_claims():
 
 
 def test_each_task_has_logs_alarms_and_metrics_of_its_own():
-    assert amounts()["CloudWatch"] == Decimal("0.5") * VIRGINIA.log_gb + Decimal("0.6") + Decimal("0.9")
+    assert amounts()["CloudWatch"] == Decimal("0.5") * VIRGINIA.log_gb + Decimal("0.7") + Decimal("1.2")
     assert amounts(accounts=11)["CloudWatch"] == 2 * amounts()["CloudWatch"]
 
 

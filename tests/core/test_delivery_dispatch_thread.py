@@ -41,7 +41,7 @@ def running(journal):
     started = []
 
     def start(routes=(AT_ONCE,), policies=None, backoff=lambda attempt, retry_after: 0.0, **notifiers):
-        factory = SimpleNamespace(max_batch=100)
+        factory = SimpleNamespace(name="test", max_batch=100)
         dispatchers = dispatch(
             journal,
             {name: (notifier, factory) for name, notifier in notifiers.items()},

@@ -34,7 +34,7 @@ class ToFile:
 journal = Journal.open(Path(sys.argv[1]))
 (dispatcher,) = dispatch(
     journal,
-    {"file": (ToFile(), SimpleNamespace(max_batch=100))},
+    {"file": (ToFile(), SimpleNamespace(name="test", max_batch=100))},
     {"file": NotifierPolicy(messages_per_minute=1_000_000)},
     routes=[Route(to=("file",), group_by=("group",), wait_seconds=0)],
     accounts={},

@@ -50,8 +50,8 @@ def test_an_outage_that_lasts_into_quiet_hours_does_not_break_them(journal, time
     first, second = (make_alert(time_ms=time.now_ms, rule=rule) for rule in "ab")
     journal.append([first, second])
     run_for(make(chat=chat, routes=[replace(QUIET, wait_seconds=0)]), time, 300)
-    assert chat.messages == [[first]]
-    assert reasons(journal)[1] == "quiet hours until 2025-10-09 09:00 UTC"
+    assert chat.messages == []
+    assert reasons(journal) == ["quiet hours until 2025-10-09 09:00 UTC"] * 2
 
 
 def test_a_silence_holds_from_when_it_is_written_until_it_ends(journal, time, chat, make):
@@ -164,6 +164,18 @@ def test_what_is_still_to_be_told_is_not_pruned(journal, time, chat, make, condi
     journal.prune(time.now_ms + 1, ["notifier.chat"])
     assert journal.count("alert") == kept
     assert journal.query("SELECT count(*) FROM notices") == [(kept,)]
+
+
+def test_an_alert_that_waits_for_the_end_of_quiet_hours_or_of_a_silence_is_not_pruned(journal, time, chat, make):
+    held, muted = make_alert(time_ms=time.now_ms, rule="quiet"), condition(time, rule="margin")
+    journal.append([make_alert(time_ms=time.now_ms, rule="liquidation"), held, muted])
+    dispatchers = make(chat=chat, inhibit=INHIBIT, routes=[replace(QUIET, rules=("quiet",)), AT_ONCE])
+    run_for(dispatchers, time, 1)
+    assert states(journal) == ["sent", "waiting", "muted"]
+    journal.prune(time.now_ms + 1, ["notifier.chat"])
+    assert [alert.key for alert in journal.states("alert")] == [held.key, muted.key]
+    run_for(dispatchers, time, 3_600, step_ms=10_000)
+    assert [alert.rule for message in chat.messages for alert in message] == ["liquidation", "quiet", "margin"]
 
 
 def test_what_waits_for_a_notifier_that_is_no_longer_used_is_pruned(journal, time, chat, make):

@@ -59,7 +59,7 @@ def test_a_beginning_and_an_end_in_one_outage_become_one_message(journal, time, 
     chat = Down(Transient("down"))
     journal.append([make_alert(time_ms=time.now_ms, rule="other")])
     run_for(make(chat=chat, routes=[AT_ONCE]), time, 5)
-    assert [[alert.state for alert in message] for message in chat.messages] == [["event"], ["firing", "resolved"]]
+    assert [[alert.state for alert in message] for message in chat.messages] == [["firing", "resolved"], ["event"]]
 
 
 def test_of_a_condition_that_comes_and_goes_within_one_read_every_step_is_told(journal, time, chat, make):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sqlite3
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -165,3 +168,49 @@ def test_short_writes_of_the_system_are_completed(path, monkeypatch):
         sink.write([fill])
         sink._file.close()
     assert events_in(path) == [fill]
+
+
+GROWING = """
+import sys
+from pathlib import Path
+from hlmon.contract import Settings
+from hlmon.sinks.jsonl import FACTORY, JsonlConfig
+from hlmon.testing.builders import make_fill
+
+def write(sink, batches):
+    for _ in range(batches):
+        sink.write([make_fill() for _ in range(500)])
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+with FACTORY.open(JsonlConfig(path=sys.argv[1]), Settings(name="archive")) as sink:
+    first_kb = write(sink, 40)
+    last_kb = write(sink, 160)
+with FACTORY.open(JsonlConfig(path=sys.argv[1]), Settings(name="archive")) as sink:
+    again_kb = write(sink, 1)
+print(last_kb - first_kb, again_kb - first_kb)
+"""
+
+
+def test_memory_does_not_grow_with_the_file_neither_while_it_is_written_nor_at_the_next_start(path):
+    command = [sys.executable, "-c", GROWING, path]
+    grown_kb = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert all(int(each) < 8_000 for each in grown_kb), grown_kb  # 80,000 names alone would take 30,000
+
+
+def test_the_index_leaves_nothing_in_the_folder(path):
+    with FACTORY.open(JsonlConfig(path=str(path)), SETTINGS) as sink:
+        sink.write([make_fill()])
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_after_trouble_with_the_index_every_event_is_written_once(path):
+    first, second = make_fill(), make_fill()
+    with FACTORY.open(JsonlConfig(path=str(path)), SETTINGS) as sink:
+        sink.write([first])
+        sink._versions._table.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_INSERT else sqlite3.SQLITE_OK
+        )
+        with pytest.raises(OSError, match="the index beside"):
+            sink.write([second])
+        sink.write([first, second])
+    assert events_in(path) == [first, second]

@@ -105,7 +105,7 @@ def test_a_hook_without_its_mark_is_named(config):
 def test_two_files_of_one_type_are_both_named(config):
     toml = NAMES_IT.replace('["./my_notifier.py"]', '["./my_notifier.py", "./other.py"]')
     text = problem(config(toml, my_notifier=SHORTEST, other=SHORTEST))
-    assert re.search(r"'my-file' comes from .*plugins, ./my_notifier.py and ./other.py", text)
+    assert "plugins, ./my_notifier.py and ./other.py" in text
 
 
 def test_an_absolute_path_is_taken(config, tmp_path):

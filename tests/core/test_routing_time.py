@@ -47,6 +47,13 @@ def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_after_now():
         assert quiet_until_ms("01:00-02:30", BERLIN, now_ms) == now_ms + 20 * 60_000
 
 
+def test_quiet_hours_that_end_in_the_hour_that_is_skipped_end_with_the_change():
+    change_ms = at("2026-03-29 01:00", "UTC")  # from 02:00 to 03:00 on the wall
+    assert quiet_until_ms("22:00-02:30", BERLIN, at("2026-03-29 01:59")) == change_ms
+    assert quiet_until_ms("22:00-02:30", BERLIN, change_ms) is None
+    assert quiet_until_ms("01:00-02:00", BERLIN, at("2026-03-29 01:59")) == change_ms
+
+
 def test_the_zone_counts():
     now_ms = at("2026-07-01 23:00", "UTC")
     assert quiet_until_ms("22:00-07:00", "UTC", now_ms) == at("2026-07-02 07:00", "UTC")
@@ -61,6 +68,26 @@ def test_the_zone_counts():
 def test_quiet_hours_end_after_now_and_within_a_day(now_s, hours, zone):
     until_ms = quiet_until_ms(hours, zone, now_s * 1000)
     assert until_ms is None or 0 < until_ms - now_s * 1000 <= 86_400_000
+
+
+@given(
+    st.sampled_from(
+        [(BERLIN, "2026-03-29"), ("America/New_York", "2026-03-08"), ("Australia/Lord_Howe", "2026-10-04")]
+    ),
+    st.integers(-120, 300),
+    st.integers(0, 1_439),
+    st.integers(1, 1_439),
+)
+def test_in_a_night_without_an_hour_quiet_hours_end_with_the_first_minute_that_is_not_quiet(
+    place, minute, start, length
+):
+    zone, day = place
+    start_text, end_text = (f"{each // 60:02}:{each % 60:02}" for each in (start, (start + length) % 1_440))
+    hours, now_ms = f"{start_text}-{end_text}", at(f"{day} 00:00", zone) + minute * 60_000
+    until_ms = quiet_until_ms(hours, zone, now_ms)
+    minutes = range(now_ms, now_ms + 86_400_000 + 60_000, 60_000)
+    ends = next((each for each in minutes if quiet_until_ms(hours, zone, each) is None), None)
+    assert until_ms == (None if ends == now_ms else ends)
 
 
 def waiting(seq: int, decided_ms: int, batch: str = "b", route: Route = ROUTE, severity="info", **changes) -> Waiting:

@@ -1,9 +1,4 @@
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +7,7 @@ from hlmon.cli.watch import watch
 from hlmon.errors import JournalError
 from hlmon.journal import Journal
 from hlmon.testing.builders import ALICE, make_fill
-
-HLMON = Path(sys.executable).with_name("hlmon")
+from tests.servers.terminal import Terminal
 
 
 @pytest.fixture
@@ -23,36 +17,16 @@ def journal_path(tmp_path: Path) -> Path:
     return tmp_path / "hlmon.db"
 
 
-class Terminal:
-    """`hlmon watch` on a terminal of its own."""
-
-    def __init__(self, journal_path: Path) -> None:
-        self.end, inner = pty.openpty()
-        environ = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-        self.process = subprocess.Popen(
-            [HLMON, "watch", "--journal", journal_path], stdin=inner, stdout=inner, stderr=inner, env=environ
-        )
-        os.close(inner)
-        self.seen = b""
-
-    def read_until(self, text: bytes) -> None:
-        while text not in self.seen:
-            assert select.select([self.end], [], [], 20)[0], f"not shown: {text!r}"
-            self.seen += os.read(self.end, 65_536)
-
-
 @pytest.fixture
 def terminal(journal_path: Path):
-    opened = Terminal(journal_path)
+    opened = Terminal("watch", "--journal", journal_path)
     yield opened
-    opened.process.kill()
-    opened.process.wait()
-    os.close(opened.end)
+    opened.close()
 
 
 def test_q_leaves_the_live_screen(terminal: Terminal):
     terminal.read_until(b"Last fills")
-    os.write(terminal.end, b"q")
+    terminal.press(b"q")
     assert terminal.process.wait(20) == 0
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hlmon.status import AccountStatus, ConnectionStatus, SourceStatus, Status
+from hlmon.status import AccountStatus, ComponentStatus, ConnectionStatus, FollowerStatus, SourceStatus, Status
 from hlmon.testing.builders import ALICE, BOB
 from hlmon.watchdog import reasons
-from hlmon.watchdog.reasons import SILENT_MS, STALE_MS, UNCOMMITTED_MS
+from hlmon.watchdog.reasons import LATE_MS, SILENT_MS, STALE_MS, UNCOMMITTED_MS, unwatched
 
 NOW_MS = 1_780_000_000_000
 AGAIN = " (it is tried again and again, look at the network if it lasts)"
@@ -96,7 +96,64 @@ def test_a_clock_that_differs_by_more_than_a_minute_is_a_reason_with_what_to_do(
     assert said.startswith(f"this machine's clock is {word} the exchange's: set it")
 
 
-def test_events_that_wait_for_the_journal_for_more_than_a_minute_are_a_reason():
+def test_events_that_wait_for_the_journal_for_more_than_ten_seconds_are_a_reason():
     assert why(pending_since_ms=NOW_MS - UNCOMMITTED_MS) == []
-    (said,) = why(pending_since_ms=NOW_MS - 61_000)
-    assert said.startswith("what came in has not been stored for 61 s")
+    (said,) = why(pending_since_ms=NOW_MS - 11_000)
+    assert said.startswith("what came in has not been stored for 11 s: look at the log and the disk")
+
+
+def component(part, state="failing", **changes) -> ComponentStatus:
+    fields = {"name": "mine", "part": part, "state": state, "since_ms": NOW_MS - 5_000, "why": "OSError: gone"}
+    return ComponentStatus(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("part", "asks"),
+    [
+        ("source", "look at what it reads"),
+        ("sink", "look at the service and at [sink.mine]"),
+        ("notifier", "look at the service and at [notifier.mine]"),
+        ("rule", "its alerts are missing meanwhile"),
+    ],
+)
+def test_a_component_that_fails_is_named_with_its_error_its_next_try_and_what_to_do(part, asks):
+    (said,) = why(components=[component(part, next_try_ms=NOW_MS + 7_000)])
+    assert said.startswith(f"{part} mine fails since 5 s: OSError: gone (tried again in 7 s); ")
+    assert asks in said
+
+
+def test_components_that_start_run_or_stopped_are_none():
+    assert why(components=[component("sink", state) for state in ("starting", "running", "stopped")]) == []
+
+
+def test_a_rule_that_failed_now_and_then_stays_a_reason_until_the_next_start():
+    (said,) = why(components=[component("rule", "running", failures=3)])
+    assert said.startswith("3 failures of rule mine since the start; its alerts are missing")
+
+
+def test_whoever_has_something_to_deliver_and_delivers_nothing_is_late_though_it_never_failed():
+    def behind(ms, **changes):
+        return FollowerStatus(name="archive", part="sink", lag=4, behind_since_ms=NOW_MS - ms, **changes)
+
+    assert why(followers=[behind(LATE_MS)]) == []
+    (said,) = why(followers=[behind(LATE_MS + 1_000)])
+    assert said.startswith("sink archive is 4 events behind and took nothing for 301 s: look at the service")
+    assert why(followers=[behind(LATE_MS + 1_000, failing_since_ms=0)]) == []  # that is its component's reason
+
+
+def test_what_was_refused_for_good_is_a_reason_until_it_is_dealt_with():
+    (said,) = why(rejected={"archive": 3})
+    assert said == (
+        "archive refused 3 of what it got for good: see hlmon quarantine list, and dismiss there what is dealt with"
+    )
+
+
+@pytest.mark.parametrize("state", ["refused", "missing"])
+def test_an_account_that_is_not_watched_is_a_reason_even_if_its_source_does_not_say_so(state):
+    (said,) = why(source(account(status=state, reason="cap")))
+    assert said.startswith(f"account {ALICE} is {state}: cap; ")
+
+
+def test_the_accounts_that_are_not_watched_or_not_heard_are_counted():
+    accounts = [account(), account(status="refused"), account(status="pending"), account(last_seen_ms=0)]
+    assert unwatched(status(source(*accounts)), now_ms=NOW_MS) == 3

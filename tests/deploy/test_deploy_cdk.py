@@ -23,7 +23,7 @@ def test_a_monitor_on_dynamodb_from_nothing_to_running_changed_and_gone(place, d
     assert [topic["TopicArn"].rpartition(":")[2] for topic in aws("sns").list_topics()["Topics"]] == [
         "hl-monitor-alerts"
     ]
-    assert len(aws("cloudwatch").describe_alarms()["MetricAlarms"]) == 6
+    assert len(aws("cloudwatch").describe_alarms()["MetricAlarms"]) == 7
     assert "cron(10 4 * * ? *)" in [rule.get("ScheduleExpression") for rule in aws("events").list_rules()["Rules"]]
 
     assert "There were no differences" in cdk("diff", "--fail", *assembled(folder, "dynamodb"))

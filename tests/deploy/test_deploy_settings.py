@@ -9,7 +9,7 @@ import pytest
 from hlmon.errors import ConfigError
 from hlmon_deploy.settings import DeploySettings, read_settings
 
-ALICE = "0x" + "Aa" * 20
+ALICE = "0x" + "AA" * 20
 BOB = "0x" + "bb" * 20
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from hlmon.status import Status
+from hlmon.watchdog.heartbeat import heartbeat
 from hlmon_dynamodb.tables import TABLES, definition
 
 ALICE = "0x" + "aa" * 20
@@ -154,10 +156,10 @@ def test_logs_are_kept_two_weeks(dynamodb):
     assert logs == {"/ecs/hl-monitor": 14, "/aws/lambda/hl-monitor-fallback": 14}
 
 
-def test_six_alarms_tell_the_topic_when_it_begins_and_when_it_ends(dynamodb):
+def test_seven_alarms_tell_the_topic_when_it_begins_and_when_it_ends(dynamodb):
     alarms = {each["AlarmName"]: each for each in dynamodb.all("CloudWatch::Alarm")}
     assert set(alarms) == {
-        f"hl-monitor-{name}" for name in ("cpu", "memory", "running", "silence", "delivery", "errors")
+        f"hl-monitor-{name}" for name in ("cpu", "memory", "running", "silence", "delivery", "well", "errors")
     }
     topic = [
         {"Ref": next(n for n, each in dynamodb.template["Resources"].items() if each["Type"] == "AWS::SNS::Topic")}
@@ -182,9 +184,24 @@ def test_running_tasks_are_counted_without_container_insights(dynamodb):
 def test_the_metrics_of_the_log_read_what_the_monitor_writes(dynamodb):
     filters = {each["MetricTransformations"][0]["MetricName"]: each for each in dynamodb.all("Logs::MetricFilter")}
     values = {name: each["MetricTransformations"][0]["MetricValue"] for name, each in filters.items()}
-    assert values == {"SilentSeconds": "$.silent_seconds", "DeliverySeconds": "$.delivery_seconds", "Errors": "1"}
+    assert values == {
+        "SilentSeconds": "$.silent_seconds",
+        "DeliverySeconds": "$.delivery_seconds",
+        "Well": "$.well",
+        "Errors": "1",
+    }
+    read = {value.removeprefix("$.") for value in values.values() if value.startswith("$")}
+    said = heartbeat(Status(pid=1, version="1", started_ms=0, updated_ms=0), now_ms=0)
+    assert {type(said[name]) for name in read} == {int}  # metrics take numbers only
     assert filters["SilentSeconds"]["FilterPattern"] == '{ $.message = "heartbeat" }'
     assert filters["Errors"]["FilterPattern"] == '{ ($.level = "error") || ($.level = "critical") }'
+
+
+def test_one_heartbeat_that_is_well_in_ten_minutes_keeps_the_alarm_of_what_is_not_well_from_going_off(dynamodb):
+    (well,) = [each for each in dynamodb.all("CloudWatch::Alarm") if each["AlarmName"] == "hl-monitor-well"]
+    assert (well["Statistic"], well["ComparisonOperator"], well["Threshold"]) == ("Maximum", "LessThanThreshold", 1)
+    assert (well["Period"], well["EvaluationPeriods"], well["DatapointsToAlarm"]) == (60, 10, 10)
+    assert "`hlmon status`" in well["AlarmDescription"]
 
 
 def test_the_topic_takes_messages_over_tls_only_and_from_this_accounts_services(dynamodb):
@@ -248,10 +265,10 @@ def test_each_shard_has_a_service_an_address_a_log_and_alarms_of_its_own(sharded
     assert shards == ["1/2", "2/2"]
     logs = {each["LogGroupName"] for each in sharded.all("Logs::LogGroup")}
     assert {"/ecs/hl-monitor", "/ecs/hl-monitor/2"} <= logs
-    assert len(sharded.all("CloudWatch::Alarm")) == 12
+    assert len(sharded.all("CloudWatch::Alarm")) == 14
     assert len(sharded.all("DynamoDB::Table")) == len(TABLES)
     metrics = [each["MetricTransformations"][0]["MetricName"] for each in sharded.all("Logs::MetricFilter")]
-    assert len(set(metrics)) == 6
+    assert len(set(metrics)) == 8
 
 
 def test_the_task_may_do_what_its_plugins_need_and_nothing_else(dynamodb):

@@ -6,13 +6,16 @@ import json
 import random
 import threading
 import urllib.request
+from itertools import pairwise
 
 import pytest
 
 from hlmon import Permanent, Settings, Transient
+from hlmon.delivery import full_jitter
 from hlmon.journal import Journal
 from hlmon.testing.builders import ALICE, make_alert, make_checkpoint, make_fill, make_order, make_position
 from hlmon_dynamodb.config import DynamodbConfig
+from hlmon_dynamodb.create import create_tables
 from hlmon_dynamodb.sink import FACTORY, MAX_BATCH
 from tests.servers.dynamodb import PROGRAMS
 from tests.servers.following import LongOutage, following, history, in_journal
@@ -76,6 +79,62 @@ def test_throttling_resets_and_half_answers_at_random_leave_the_store_equal_to_t
             courier.deliver_all()
         assert case.stored() == in_journal(journal)
     assert (courier.aside, sum(harm.times for harm in case.proxy.harms if harm.operation != "unprocessed")) == ([], 0)
+
+
+def test_at_one_write_unit_a_second_no_unit_is_spent_twice_and_the_cursor_moves_all_the_time(case, sink, tmp_path):
+    cursors = []
+
+    def wait(event, seconds):
+        case.proxy.write_units += seconds
+        cursors.append(journal.cursor("sink.store"))
+        return event.is_set()
+
+    with Journal.open(tmp_path / "hlmon.db") as journal:
+        journal.append([*history(150), *(make_order() for _ in range(50))])
+        case.proxy.write_units = 0.0
+        backoff = full_jitter(random.Random(1).random)
+        with followed(journal, sink, backoff=backoff, wait=wait, clock_ms=lambda: 0) as courier:
+            courier.deliver_all()
+        stored = in_journal(journal)
+        assert case.stored() == stored
+    assert (courier.aside, case.proxy.units_written) == ([], len(stored))
+    assert len([1 for a, b in pairwise(cursors) if b > a]) >= 4, cursors
+
+
+def test_a_table_that_got_other_keys_is_at_fault_and_no_event_is_set_aside(dynamodb, ministack_url, tmp_path):
+    config = dynamodb.fresh(ministack_url)
+    fills, orders = [make_fill() for _ in range(96)], [make_order() for _ in range(5)]
+    with Journal.open(tmp_path / "hlmon.db") as journal, FACTORY.open(config, SETTINGS) as sink:
+        for name in ("fills", "orders"):
+            replaced(dynamodb, config, config.prefix + name)
+        journal.append([*fills, *orders])
+        with followed(journal, sink) as courier:
+            courier.until(lambda: "has other keys than hlmon's" in courier.follower.status().error)
+            attempts = threading.Event()
+            attempts.wait(0.5)
+            assert courier.aside == []
+            assert "hlmon dynamodb create-tables" in courier.follower.status().error
+            with dynamodb.raw_client(ministack_url) as client:
+                for name in ("fills", "orders"):
+                    client.delete_table(TableName=config.prefix + name)
+            list(create_tables(config))
+            courier.deliver_all()
+    assert courier.aside == []
+    assert {event.name for event in dynamodb.stored_in(ministack_url, config.prefix)} == {
+        event.name for event in [*fills, *orders]
+    }
+
+
+def replaced(dynamodb, config, name):
+    """A table of this name with other keys takes its place."""
+    with dynamodb.raw_client(config.endpoint_url) as client:
+        client.delete_table(TableName=name)
+        client.create_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
 
 def test_two_monitors_at_once_leave_what_one_would_leave(case, tmp_path):

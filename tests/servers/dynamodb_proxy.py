@@ -40,6 +40,10 @@ class Proxy(Listener):
         self.credentials: list[str] = []
         self.harms: list[Harm] = []
         self.expired_key = ""  # an access key whose requests are answered as AWS answers expired ones
+        self.write_units: float | None = (
+            None  # what is left to be written, as with provisioned capacity; None: no limit
+        )
+        self.units_written = 0.0
         self.units: Counter[str] | None = None  # capacity units by operation, counted by the server, if not None
         self.upstream = urlsplit(upstream)
         super().__init__(Exchange)
@@ -83,11 +87,27 @@ class Proxy(Listener):
                 return self.part(path, headers, content, harm.details["keep"])
             case "reset":
                 return None
-        answer = self.forward(path, headers, content)
+        is_limited = self.write_units is not None and operation in {"PutItem", "BatchWriteItem"}
+        answer = (self.throttled if is_limited else self.done)(operation, path, headers, content)
         self.count(operation, answer)
         if harm is None:
             return answer
         return replace(answer, is_cut=True) if harm.does == "half" else None  # else the answer is lost
+
+    def done(self, _operation: str, path: str, headers: dict[str, str], content: dict[str, Any]) -> Answer:
+        """All of it."""
+        return self.forward(path, headers, content)
+
+    def throttled(self, operation: str, path: str, headers: dict[str, str], content: dict[str, Any]) -> Answer:
+        """As much is done as there are units for: one for each item, whether its condition holds or not."""
+        wanted = 1 if operation == "PutItem" else sum(map(len, content["RequestItems"].values()))
+        done = min(wanted, int(self.write_units or 0))
+        if not done:
+            return refusal("ProvisionedThroughputExceededException")
+        self.write_units, self.units_written = (self.write_units or 0) - done, self.units_written + done
+        if operation == "PutItem":
+            return self.forward(path, headers, content)
+        return self.part(path, headers, content, done)
 
     def part(self, path: str, headers: dict[str, str], content: dict[str, Any], keep: int) -> Answer:
         """Only the first `keep` writes of a batch are done; the others come back."""

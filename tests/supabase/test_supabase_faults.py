@@ -169,6 +169,55 @@ def test_two_monitors_at_once_leave_each_row_once_and_the_newest_state(keys, pro
     }
 
 
+def test_a_table_with_another_column_is_at_fault_and_no_event_is_set_aside(keys, project, tmp_path):
+    fills = [make_fill() for _ in range(96)]
+    with Journal.open(tmp_path / "hlmon.db") as journal, opened() as sink:
+        project.database.execute("ALTER TABLE fills ALTER COLUMN direction TYPE integer USING NULL")
+        journal.append(fills)
+        with following(journal, sink.write, max_batch=FACTORY.max_batch) as courier:
+            courier.until(lambda: courier.follower.status().error)
+            try:
+                courier.until(lambda: len(keys.requests) > 40)
+                status = courier.follower.status()
+            finally:
+                project.database.execute("ALTER TABLE fills ALTER COLUMN direction TYPE text")
+            courier.deliver_all()
+    assert "lacks: column fills.direction text" in status.error
+    assert "hlmon supabase sql" in status.error
+    assert courier.aside == []
+    assert {row["event_key"] for row in project.rows("fills")} == {fill.key for fill in fills}
+
+
+def test_a_statement_that_always_times_out_at_its_size_is_made_smaller_until_it_does_not(keys, project, tmp_path):
+    fills = [make_fill() for _ in range(150)]
+    project.database.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$"
+    )
+    project.database.execute("CREATE TRIGGER slow BEFORE INSERT ON fills FOR EACH ROW EXECUTE FUNCTION slow()")
+    project.database.execute("ALTER DATABASE plain SET statement_timeout = '400ms'")
+    try:
+        with Journal.open(tmp_path / "hlmon.db") as journal, opened() as sink:
+            journal.append(fills)
+            said = set()
+
+            def write(events):
+                try:
+                    sink.write(events)
+                except Transient as error:
+                    said.add(str(error))
+                    raise
+
+            with following(journal, write, max_batch=150) as courier:
+                courier.deliver_all()
+    finally:
+        project.database.execute("ALTER DATABASE plain RESET statement_timeout")
+        project.database.execute("DROP TRIGGER slow ON fills")
+        project.database.execute("DROP FUNCTION slow")
+    assert courier.aside == []
+    assert any("57014" in text for text in said)
+    assert {row["event_key"] for row in project.rows("fills")} == {fill.key for fill in fills}
+
+
 def test_after_a_minute_of_outage_the_project_equals_the_journal(keys, project, tmp_path):
     with Journal.open(tmp_path / "hlmon.db") as journal, opened() as sink:
         journal.append(history(60))

@@ -300,6 +300,23 @@ def test_a_gap_left_open_by_the_last_run_heals_in_this_one(watching, tools):
     asyncio.run(live())
 
 
+def test_a_gap_left_open_by_the_last_run_in_which_nothing_turns_out_to_have_happened_heals_too(watching, tools):
+    async def live():
+        async with watching() as running:
+            stopped = since(running, tools, 5)
+            running.answers.by_type["userFillsByTime"] = Permanent("422")
+            await running.start(tools.alice, wait=False)
+            await running.live_on(90)
+            assert [gap.healed for gap in running.book.states("gap")] == [False]
+            await running.stop()
+            running.answers.by_type["userFillsByTime"] = []
+            await running.start(tools.alice)
+            (gap,) = running.book.states("gap")
+            assert (gap.start_ms, gap.healed, gap.events_read) == (stopped, True, 0)
+
+    asyncio.run(live())
+
+
 def test_what_the_exchange_no_longer_has_stays_a_gap(watching, tools):
     async def live():
         async with watching() as running:

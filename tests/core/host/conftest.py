@@ -8,6 +8,7 @@ import pytest
 
 from hlmon import host
 from hlmon.config import load_config
+from hlmon.delivery import courier
 from hlmon.testing.builders import ALICE
 from tests.core.host.parts import Parts, Script, stop
 
@@ -22,7 +23,8 @@ def parts():
 @pytest.fixture
 def run(parts, tmp_path, monkeypatch):
     """A function that runs a monitor with this config text to its end and returns its journal's path."""
-    monkeypatch.setattr(host, "full_jitter", lambda: lambda attempt, retry_after: 0.0)
+    for module in (host, courier):
+        monkeypatch.setattr(module, "full_jitter", lambda: lambda attempt, retry_after: 0.0)
 
     def run(text: str = "", **config):
         environ = {"HLMON_CONFIG_TOML": text}

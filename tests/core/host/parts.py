@@ -8,9 +8,13 @@ import os
 import signal
 from contextlib import contextmanager
 
+import msgspec
+
 from hlmon.contract import DeriverFactory, NoConfig, SinkFactory, SourceFactory
 from hlmon.errors import ConfigError
 from hlmon.journal import Journal
+from hlmon.status import Status
+from hlmon.watchdog import reasons
 
 
 class Parts:
@@ -18,6 +22,8 @@ class Parts:
 
     def __init__(self) -> None:
         self.happened: list[str] = []
+        self.warnings: list[str] = []
+        self.config: type = NoConfig
         self.sinks: dict[str, object] = {}
         self.sources: dict[str, object] = {}
         self.derivers: list[DeriverFactory] = []
@@ -27,7 +33,7 @@ class Parts:
         @contextmanager
         def opened(config, settings):
             self.happened.append(f"open {name}")
-            if isinstance(part, Exception):
+            if isinstance(part, BaseException):
                 raise part
             yield part
             self.happened.append(f"close {name}")
@@ -35,7 +41,7 @@ class Parts:
         return opened
 
     def sink(self, name):
-        return SinkFactory(name=name, config=NoConfig, open=self.opening(name, self.sinks[name]))
+        return SinkFactory(name=name, config=self.config, open=self.opening(name, self.sinks[name]))
 
     def source(self, name):
         return SourceFactory(name=name, config=NoConfig, open=self.opening(name, self.sources[name]))
@@ -94,3 +100,10 @@ def events_in(path, kind: str) -> list:
 def status_in(path) -> dict:
     with Journal.open(path, read_only=True) as journal:
         return json.loads(journal.status())
+
+
+def reasons_in(path) -> list[str]:
+    """Why the monitor of this journal was not well when it last spoke, but that nothing is watched."""
+    with Journal.open(path, read_only=True) as journal:
+        status = msgspec.json.decode(journal.status(), type=Status)
+    return [reason for reason in reasons(status, now_ms=status.updated_ms) if "nothing is watched" not in reason]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from hlmon import host
@@ -11,14 +13,16 @@ from hlmon.config import load_config
 from hlmon.contract import DeriverFactory, NoConfig
 from hlmon.errors import ConfigError, JournalError
 from hlmon.journal import Journal
+from hlmon.secret import Secret
 from hlmon.testing.builders import ALICE, make_fill
-from tests.core.host.parts import Kept, Script, events_in, stop, table
+from tests.core.host.parts import Kept, Parts, Script, events_in, reasons_in, status_in, stop, table
 
 
-def test_parts_open_from_the_sinks_up_to_the_sources_and_close_in_reverse(parts, run):
+def test_every_part_is_opened_once_and_closed_at_the_end(parts, run):
     parts.sinks["archive"] = Kept()
     run(table("sink", "archive"))
-    assert parts.happened == ["open archive", "open hyperliquid", "close hyperliquid", "close archive"]
+    assert sorted(parts.happened) == ["close archive", "close hyperliquid", "open archive", "open hyperliquid"]
+    assert parts.happened.index("close archive") < parts.happened.index("close hyperliquid")
 
 
 class Busy(host.IdleSchedule):
@@ -42,13 +46,93 @@ def test_what_a_source_gave_just_before_the_stop_is_stored_and_delivered(parts, 
     assert parts.sinks["archive"].events == [fill]
 
 
-def test_a_part_that_cannot_be_opened_is_named_and_everything_open_is_closed(parts, run, tmp_path):
-    parts.sinks |= {"archive": Kept(), "remote": ConfigError("no such table")}
-    with pytest.raises(ConfigError, match=r"^remote \(remote\): no such table$"):
-        run(table("sink", "archive") + table("sink", "remote"))
-    assert parts.happened == ["open archive", "open remote"]
-    assert parts.sources["hyperliquid"].starts == 0
-    Journal.open(tmp_path / "hlmon.db").close()  # its lock is free
+@pytest.mark.usefixtures("deadline")
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ConfigError("no such table; create it"), "no such table; create it"),
+        (RuntimeError("out of order"), "RuntimeError: out of order"),
+        (SystemExit(3), "SystemExit: 3"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_sink_that_cannot_be_opened_is_failing_with_its_reason_and_the_others_get_everything(parts, run, error, why):
+    async def give(script, ingest) -> None:
+        ingest([fill])
+        while not parts.sinks["archive"].events:
+            await asyncio.sleep(0)
+        await stop()
+
+    fill = make_fill()
+    parts.sinks |= {"archive": Kept(), "remote": error}
+    parts.sources["hyperliquid"] = Script(give)
+    journal = run(table("sink", "remote") + table("sink", "archive"))
+    status = status_in(journal)
+    (remote,) = (each for each in status["components"] if each["name"] == "remote")
+    assert (remote["state"], remote["why"], remote["part"], remote["type"]) == ("failing", why, "sink", "remote")
+    assert any(text.startswith("sink remote fails since 0 s: ") and why in text for text in reasons_in(journal))
+    assert parts.sinks["archive"].events == [fill]
+
+
+@pytest.mark.usefixtures("deadline")
+def test_a_sink_that_was_away_gets_everything_once_when_it_is_back(parts, run):
+    async def give(script, ingest) -> None:
+        ingest([fill])
+        while not kept.events:
+            await asyncio.sleep(0)
+        await stop()
+
+    @contextmanager
+    def opened(config, settings):
+        tries.append(settings.name)
+        if len(tries) < 3:
+            raise OSError("not there yet")
+        yield kept
+
+    fill, kept, tries = make_fill(), Kept(), []
+    parts.sinks["archive"] = kept
+    parts.opening = lambda name, part: opened if part is kept else Parts.opening(parts, name, part)
+    parts.sources["hyperliquid"] = Script(give)
+    run(table("sink", "archive"))
+    assert kept.events == [fill]
+    assert len(tries) == 3
+
+
+def test_a_secret_that_is_missing_ends_the_start_before_anything_is_opened(parts, run, tmp_path):
+    parts.sinks["archive"] = Kept()
+    parts.config = WithSecret
+    with pytest.raises(ConfigError, match=r"sink\.archive\.key: the secret env:NOBODY_SETS_THIS is not set$"):
+        run(table("sink", "archive") + 'key = "env:NOBODY_SETS_THIS"')
+    assert parts.happened == []
+    assert not (tmp_path / "hlmon.db").exists()
+
+
+class WithSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A config with one secret."""
+
+    key: Secret
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no idea"), SystemExit(1)], ids=lambda value: type(value).__name__)
+def test_a_rule_that_cannot_be_opened_by_a_fault_of_its_own_is_failing_and_the_monitor_runs(parts, run, error):
+    parts.rules["mine"] = DeriverFactory(
+        name="mine", config=NoConfig, open=parts.opening("mine", error), kinds=frozenset({"fill"})
+    )
+    status = status_in(run(table("rule", "mine")))
+    (rule,) = (each for each in status["components"] if each["part"] == "rule")
+    assert rule["state"] == "failing"
+    assert str(error) in rule["why"]
+    assert rule["next_try_ms"] is None
+
+
+def test_a_rule_whose_config_is_wrong_ends_the_start(parts, run):
+    parts.rules["mine"] = DeriverFactory(
+        name="mine", config=NoConfig, open=parts.opening("mine", ConfigError("no such coin")), kinds=frozenset()
+    )
+    with pytest.raises(ConfigError, match=r"^mine \(mine\): no such coin$"):
+        run(table("rule", "mine"))
 
 
 class Remembering:
@@ -105,6 +189,14 @@ def test_check_opens_nothing_unless_it_shall_connect(parts):
     assert parts.happened == []
     assert f"account {ALICE}" in lines
     assert "sink archive (archive)" in lines
+
+
+@pytest.mark.parametrize("error", [ConfigError("wrong key; renew it"), SystemExit(3), asyncio.CancelledError()])
+def test_check_that_connects_fails_on_whatever_keeps_a_part_from_opening(parts, error):
+    parts.sinks["archive"] = error
+    config = load_config(None, environ={"HLMON_CONFIG_TOML": table("sink", "archive")}, accounts=[ALICE])
+    with pytest.raises(ConfigError, match=r"archive \(archive\): (wrong key; renew it|SystemExit: 3|CancelledError)"):
+        host.check(config, parts, connect=True)
 
 
 def test_check_that_connects_proves_the_secret_of_the_watchdog(parts):

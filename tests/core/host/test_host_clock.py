@@ -12,7 +12,7 @@ from hlmon.exchange_time import pulse_of
 from hlmon.journal import Journal
 from hlmon.status import AccountStatus, FollowerStatus, SourceStatus, Status
 from hlmon.testing.builders import ALICE, make_fill, make_gap
-from tests.core.host.parts import Kept, Script, status_in, stop, table
+from tests.core.host.parts import Kept, Script, reasons_in, status_in, stop, table
 
 NOW_MS = 1_780_000_000_000
 HOUR_MS = 3_600_000
@@ -123,9 +123,9 @@ def test_a_gap_and_a_deriver_that_fails_are_problems(parts, run, wall):
     parts.derivers = [DeriverFactory(name="broken", config=NoConfig, open=fails, kinds=kinds, always=True)]
     parts.sources["hyperliquid"] = Feed(wait)
     parts.sinks["archive"] = Kept()
-    gap, failure = status_in(run(table("sink", "archive")))["problems"]
+    failure, gap = reasons_in(run(table("sink", "archive")))
     assert gap.startswith(f"userFills of account {ALICE} has 1 gap")
-    assert failure.startswith("1 failure of broken since the start")
+    assert failure.startswith("rule broken fails since 0 s: RuntimeError: no idea; its alerts are missing meanwhile")
 
 
 class Busy(host.IdleSchedule):

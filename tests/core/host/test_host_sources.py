@@ -11,7 +11,7 @@ from hlmon.config import load_config
 from hlmon.contract import DeriverFactory, NoConfig
 from hlmon.status import AccountStatus, SourceStatus
 from hlmon.testing.builders import ALICE, make_checkpoint, make_fill
-from tests.core.host.parts import Kept, Script, events_in, status_in, stop, table
+from tests.core.host.parts import Kept, Script, events_in, reasons_in, status_in, stop, table
 
 
 def test_a_source_that_fails_is_started_again(parts, run):
@@ -41,7 +41,8 @@ def test_a_source_that_fails_is_named_in_the_status_while_it_does_not_run(parts,
 
     parts.sources |= {"hyperliquid": Script(fail), "second": Script(watch)}
     journal = run(table("source", "second"))
-    assert status_in(journal)["problems"] == ["source hyperliquid failed: RuntimeError: out of order"]
+    (problem,) = reasons_in(journal)
+    assert problem.startswith("source hyperliquid fails since 0 s: RuntimeError: out of order (tried again in 3")
 
 
 @pytest.mark.usefixtures("deadline")

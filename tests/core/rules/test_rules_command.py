@@ -139,6 +139,12 @@ def test_a_backtest_lists_what_would_have_been_said_since_then(journal):
     assert "big: 1 alerts\nweak: 2 alerts\nnear: left out" in output
 
 
+def test_a_backtest_lists_in_order_of_time_what_was_read_back_later(journal):
+    journal.append([make_fill(time_ms=at(second)) for second in (10, 30, 20)])
+    found = json.loads(run("backtest", "--since", "2025-10-10", "--rule", "big", "--json"))
+    assert [alert["time_ms"] for alert in found["alerts"]] == [at(10), at(20), at(30)]
+
+
 def test_a_backtest_without_any_alert_says_so_for_each_rule(journal):
     assert run("backtest", "--since", "1h", "--rule", "big") == "big: 0 alerts\n"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from Crypto.Hash import keccak
 
 from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
@@ -121,7 +122,18 @@ def address_problem(address: str) -> str | None:
         return "that looks like a private key; hlmon never needs one"
     if not _ADDRESS.fullmatch(address):
         return "must be an address: 0x and 40 hexadecimal digits"
+    if not _is_spelt_right(address):
+        return "is misspelt: its capital letters are a checksum (EIP-55), which does not fit; copy it again"
     return None
+
+
+def _is_spelt_right(address: str) -> bool:
+    """Whether the capital letters of an address fit, if it has both capitals and small letters."""
+    digits = address[2:]
+    if digits in {digits.lower(), digits.upper()}:
+        return True
+    digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
+    return all(digit.isupper() == (sign >= "8") for digit, sign in zip(digits, digest, strict=False) if digit.isalpha())
 
 
 def raise_problems(origin: str, problems: Iterable[str]) -> None:

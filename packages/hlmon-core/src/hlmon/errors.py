@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hlmon.redaction import redact
+
 
 class HlmonError(Exception):
     """Base of all errors that hlmon raises on purpose; the text is written for the user."""
@@ -21,6 +23,10 @@ class JournalError(HlmonError):
     """
 
 
+class JournalBusy(JournalError):
+    """Another program keeps the journal locked for writing; the caller holds what it has and tries again."""
+
+
 class WireError(HlmonError):
     """Bytes from the exchange were not understood; they go to quarantine and the stream goes on."""
 
@@ -38,3 +44,17 @@ class Transient(HlmonError):
 
 class Permanent(HlmonError):
     """The same call will never succeed; the caller narrows it down and sets the cause aside."""
+
+
+def text_of(error: BaseException) -> str:
+    """Whatever a plugin raised, in one line: its type and its text; of a ConfigError, which is for the user, the text.
+
+    Never raises, though an error may be unable to say what it is. Values of secrets are replaced by their references.
+    """
+    try:
+        text = redact(" ".join(str(error).split()))
+    except BaseException:  # noqa: BLE001
+        text = ""
+    if isinstance(error, ConfigError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

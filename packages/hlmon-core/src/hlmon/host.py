@@ -6,40 +6,51 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from hlmon.config import Config
-from hlmon.contract import ChecksConnection, Deriver, ReportsStatus, Source
-from hlmon.delivery import Courier, common_checkpoints, dispatch, follow_sink, full_jitter
-from hlmon.errors import JournalError
+from hlmon.config import Config, raise_problems
+from hlmon.contract import ChecksConnection, Deriver
+from hlmon.deadline import LIMIT
+from hlmon.delivery import Courier, common_checkpoints, full_jitter
+from hlmon.errors import JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
-from hlmon.heartbeat import MESSAGE, heartbeat
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import exchange_at
+from hlmon.journal.place import network_warning
+from hlmon.journal.upkeep import Upkeep
 from hlmon.labels import Labels
-from hlmon.parts import EnabledPart, EnabledParts, enable, settings_for
+from hlmon.monitor.couriers import couriers_of, keeps_checkpoints
+from hlmon.monitor.life import Life
+from hlmon.monitor.opened import OpenedPart
+from hlmon.monitor.own_loop import SourceThread
+from hlmon.monitor.report import failure_problems, status_of, unread
+from hlmon.monitor.rule import Rule, open_rule
+from hlmon.monitor.stopping import Stop, StopSignals
+from hlmon.parts import EnabledPart, EnabledParts, enable, secret_problems, settings_for
 from hlmon.plugins import Catalogue
-from hlmon.quarantine import QuarantineDesk, summary
+from hlmon.quarantine import QuarantineDesk
 from hlmon.schedule import IdleSchedule
-from hlmon.status import FollowerStatus, SourceStatus, Status
+from hlmon.status import ComponentStatus, Status
 from hlmon.telemetry import log_problem
 from hlmon.uptime import machine_uptime, wall_ms
 from hlmon.watchdog import OpenGaps, Watchdog, prove, watching
+from hlmon.watchdog.heartbeat import MESSAGE, heartbeat
 
 STATUS_SECONDS = 5.0
 HEARTBEAT_SECONDS = 60.0
-STOP_SECONDS = 18.0  # of the 20 promised; the rest is for the interpreter
+STOP_SECONDS = 16.0  # of the 20 promised; the rest is for the journal, the derivers and the interpreter
+RECALL_SECONDS = 5.0  # how long an empty disk waits for the stores
 PRUNE_SECONDS = 3600.0
 DAY_MS = 86_400_000
 EXCHANGE = "hyperliquid"
@@ -58,20 +69,23 @@ def run(
 
     `same_exchange` says that the journal's exchange has a new URL.
 
-    Raises ConfigError or JournalError if something cannot be opened, before any socket exists; JournalError also when
-    the journal fails later.
+    Raises ConfigError before any socket exists for what is wrong and can be known without the network; what opens a
+    sink, a notifier or a source is tried again and again meanwhile. Raises JournalError if the journal cannot be
+    opened, or fails later.
     """
     with ExitStack() as stack:
-        parts = _with_exchange(config, enable(config, catalogue), catalogue)
+        parts = _parts_of(config, catalogue)
+        raise_problems(config.origin, secret_problems(parts))
+        stop = Stop()
+        stack.enter_context(StopSignals(stop))
+        stack.callback(LIMIT.relax)
         watchdog = stack.enter_context(watching(config.watchdog))
         journal = stack.enter_context(Journal.open(config.journal))
         journal.belong_to(exchange_at(config.hyperliquid.url), moved=same_exchange)
         monitor = _open(config, parts, watchdog, journal, stack)
-        if on_frame is not None:
-            for source in monitor.sources.values():
-                if hasattr(source, "on_frame"):
-                    source.on_frame = on_frame
-        asyncio.run(monitor.run())
+        if on_frame is not None and hasattr(monitor.feed, "on_frame"):
+            monitor.feed.on_frame = on_frame
+        asyncio.run(monitor.run(stop))
 
 
 def record(config: Config, catalogue: Catalogue, file: Path, *, same_exchange: bool = False) -> None:
@@ -89,13 +103,14 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
 
     Raises ConfigError with a line for every problem.
     """
-    parts = _with_exchange(config, enable(config, catalogue), catalogue)
+    parts = _parts_of(config, catalogue)
     lines = [f"account {account.address} {account.label}".rstrip() for account in config.account]
     lines += [f"market trades of {coin}" for coin in config.hyperliquid.coins]
     lines += [f"sink {part.name} ({part.factory.name})" for part in parts.sinks]
     lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
     lines += [f"rule {name}" for name in config.rule]
     lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
+    lines += filter(None, [network_warning(config.journal)])
     every: tuple[EnabledPart[Any], ...] = parts.derivers  # opening a rule checks it, and touches nothing outside
     if connect:
         every = (*every, *parts.sinks, *parts.notifiers, *parts.sources)
@@ -109,49 +124,36 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
     return lines
 
 
-def _with_exchange(config: Config, parts: EnabledParts, catalogue: Catalogue) -> EnabledParts:
+def _parts_of(config: Config, catalogue: Catalogue) -> EnabledParts:
     """The parts with the exchange's feed, which every monitor has; its config is the table [hyperliquid]."""
+    parts = enable(config, catalogue)
     feed = EnabledPart(name=EXCHANGE, factory=catalogue.source(EXCHANGE), config=config.hyperliquid)
+    for warning in catalogue.warnings:
+        _log.warning("%s", warning)
     return replace(parts, sources=(feed, *parts.sources))
 
 
 def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, journal: Journal, stack: ExitStack) -> Monitor:
-    """Open everything in the order in which data flows backwards, so that what is downstream is ready first."""
-
-    def open_part(part: EnabledPart[Any]) -> Any:
-        return stack.enter_context(part.open(settings_for(part.name, config, labels)))
-
+    """Open the derivers and the feed, and make everything else ready to be opened while the monitor runs."""
     labels = Labels(config.labels)
     gaps, clock = OpenGaps(), ExchangeTime()
     derivers = _own_derivers(labels, gaps)
+    rules: list[Rule] = []
     for rule in parts.derivers:
-        name = rule.name if rule.factory.always else f"rule.{rule.name}"  # as users name rules: memories stay apart
-        derivers.append((name, rule.factory.kinds, open_part(rule)))
+        opened = open_rule(rule, settings_for(rule.name, config, labels), stack)
+        rules.append(opened)
+        if opened.deriver is not None:
+            derivers.append((opened.memory_name, rule.factory.kinds, opened.deriver))
     schedule = IdleSchedule()
     ingest = Ingest(journal, derivers, schedule=schedule)
     ingest.rebuild()
-    courier: dict[str, Any] = {"quarantine": lambda event: journal.append([event]), "steady_ms": _steady_ms}
-    followers: list[Courier] = []
-    stored = []
-    for part in parts.sinks:
-        sink = open_part(part)
-        if part.factory.kinds is None or Checkpoint.kind in part.factory.kinds:
-            stored.append(sink.load_checkpoints())
-        followers.append(follow_sink(part.name, journal, sink, part.factory, **courier))
-    ingest(common_checkpoints(stored))
-    followers += dispatch(
-        journal,
-        {part.name: (open_part(part), part.factory) for part in parts.notifiers},
-        config.notifier_policies,
-        routes=config.route,
-        accounts=labels,
-        inhibit=config.inhibit,
-        rules=frozenset(config.rule),
-        max_age_ms=config.alert_max_age_seconds * 1000,
-        skew_ms=clock.skew_ms,
-        **courier,
-    )
-    sources = {part.name: stack.enter_context(part.open(settings_for(part.name, config))) for part in parts.sources}
+
+    recalls = not journal.count(Checkpoint.kind)  # what the stores have counts only on an empty disk
+    feed, *others = parts.sources
+    sinks = [
+        OpenedPart(part, settings_for(part.name, config, labels), recalls=recalls and keeps_checkpoints(part.factory))
+        for part in parts.sinks
+    ]
     return Monitor(
         config,
         clock=clock,
@@ -161,8 +163,11 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, journal: Jour
         ingest=ingest,
         schedule=schedule,
         watchdog=watchdog,
-        sources=sources,
-        followers=followers,
+        feed=stack.enter_context(feed.open(settings_for(feed.name, config))),
+        sources=[SourceThread(part, settings_for(part.name, config), ingest, full_jitter()) for part in others],
+        stores=[sink for sink in sinks if sink.recalls],
+        couriers=couriers_of(config, parts, sinks, journal, labels=labels, skew_ms=clock.skew_ms),
+        rules=rules,
     )
 
 
@@ -175,7 +180,7 @@ def _own_derivers(labels: Labels, gaps: OpenGaps) -> list[tuple[str, frozenset[s
 
 
 class Monitor:
-    """Everything that is open, running until it is told to stop."""
+    """Everything that is open or about to be, running until it is told to stop."""
 
     def __init__(
         self,
@@ -185,31 +190,38 @@ class Monitor:
         ingest: Ingest,
         schedule: IdleSchedule,
         watchdog: Watchdog,
-        sources: dict[str, Source],
-        followers: list[Courier],
+        feed: Any,
+        sources: list[SourceThread],
+        stores: list[OpenedPart],
+        couriers: list[Courier],
+        rules: list[Rule],
         clock: ExchangeTime,
         gaps: OpenGaps,
         labels: Labels,
     ) -> None:
-        self.sources = sources
+        self.feed = feed
         self._config = config
         self._journal = journal
         self._ingest = ingest
         self._schedule = schedule
         self._watchdog = watchdog
-        self._followers = followers
+        self._sources = sources
+        self._stores = stores
+        self._couriers = couriers
+        self._rules = rules
         self._clock = clock
-        clock.source = sources[EXCHANGE]
+        clock.source = feed
         self._gaps = gaps
         self._labels = labels
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
         self._quarantine = QuarantineDesk(journal, ingest, self._clock.now_ms)
         self._prune_at = self._started
-        self._failures: dict[str, str] = {}  # source -> why it does not run
+        self._upkeep = Upkeep(journal)
+        self._life = Life("source", EXCHANGE, EXCHANGE)
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT, then drain. Raises JournalError when the journal fails."""
+    async def run(self, stop: Stop) -> None:
+        """Run until `stop` is asked for, then drain. Raises JournalError when the journal fails, also at the end."""
         loop = asyncio.get_running_loop()
         _log.info(
             "hlmon %s, accounts to watch: %d, exchange: %s, journal: %s",
@@ -219,59 +231,93 @@ class Monitor:
             self._config.journal,
         )
         failed = self._schedule.start(loop)
-        stopped = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopped.set)
-        for follower in self._followers:
-            follower.start()
-        tasks = [asyncio.create_task(self._run_source(name, source)) for name, source in self.sources.items()]
+        for courier in self._couriers:
+            courier.start()
+        await self._recall(stop)
+        for source in self._sources:
+            source.start(loop)
+        tasks = [asyncio.create_task(self._run_feed())]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
-        stop = asyncio.create_task(stopped.wait())
+        asked = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]
-            await asyncio.wait([stop, *ends], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asked, *ends], return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
                 if end.done():
                     end.result()
         finally:
-            await self._stop([stop, *tasks])
+            missing = await self._stop([asked, *tasks])
+        if missing:
+            raise JournalError(missing)
 
-    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _recall(self, stop: Stop) -> None:
+        """On an empty disk go on where all stores end. One that does not say so in time may lack anything."""
+        until = time.monotonic() + RECALL_SECONDS
+        stores = [courier for courier in self._couriers if courier.life in self._stores]
+        while not all(each.tried.is_set() for each in stores) and time.monotonic() < until and not stop.is_asked:
+            await asyncio.sleep(0.01)
+        self._ingest(common_checkpoints([each.load_checkpoints() for each in self._stores]))
+
+    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> str:
+        """Drain; returns why something of what was received is not in the journal, "" if all is."""
         deadline = time.monotonic() + STOP_SECONDS
+        LIMIT.hurry()
         self._stopping.set()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=STOP_SECONDS / 2)
-        with contextlib.suppress(JournalError):  # the first one is being raised already
-            self._ingest.flush(final=True)
-        for follower in self._followers:
-            follower.drain()
+        for source in self._sources:
+            source.stop()
+        await asyncio.wait(tasks, timeout=STOP_SECONDS / 3)
+        await self._leave_sources(deadline - STOP_SECONDS * 2 / 3)
+        missing = self._write_the_rest()
+        self._upkeep.stop(deadline - time.monotonic())
+        for courier in self._couriers:
+            courier.drain()
         self._journal.end_waits()
-        for follower in self._followers:
-            if not follower.stop(deadline - time.monotonic()):
-                _log.warning("%s gets the rest after the next start", follower.name)
-        _log.info("stopped; everything received is in the journal")
+        for courier in self._couriers:
+            if not courier.stop(deadline - time.monotonic()):
+                _log.warning("%s gets the rest after the next start", courier.name)
+        if not (missing := missing or self._journal.lost()):
+            _log.info("stopped; everything received is in the journal")
+        return missing
 
-    async def _run_source(self, name: str, source: Source) -> None:
-        """Run one source; one that fails is started again after a pause, and named meanwhile."""
+    def _write_the_rest(self) -> str:
+        try:
+            self._ingest.flush(final=True)
+        except JournalError as error:
+            return f"{error}; the last events that came in are not in the journal"
+        return ""
+
+    async def _leave_sources(self, deadline: float) -> None:
+        while not all(source.has_ended for source in self._sources) and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for source in self._sources:
+            source.leave()
+            if not source.has_ended:
+                _log.warning("source %s did not end in time and is left to itself", source.life.name)
+
+    async def _run_feed(self) -> None:
+        """Run the feed; if it fails it is started again after a pause, and named meanwhile."""
         backoff = full_jitter()
-        for attempt in range(1_000_000):
+        for attempt in count():
             try:
-                await source.run(self._ingest)
-                await self._stopping.wait()  # a finite input ended; the monitor goes on
+                self._life.is_now("running")
+                await self.feed.run(self._ingest)
+                await self._stopping.wait()
                 return
             except JournalError:
                 raise
-            except Exception as error:  # noqa: BLE001  # whatever a source raises, the others go on
+            except BaseException as error:  # noqa: BLE001  # whatever the feed raises, the others go on
                 if self._stopping.is_set():
-                    _log.exception("source %s failed while it was stopped", name)
+                    if not isinstance(error, asyncio.CancelledError):
+                        _log.exception("source %s failed while it was stopped", EXCHANGE)
                     return
-                _log.exception("source %s failed and will be started again", name)
-                self._failures[name] = f"source {name} failed: {type(error).__name__}: {error}"
-                await asyncio.sleep(backoff(attempt, None))
-            self._failures.pop(name, None)
+                _log.exception("source %s failed and will be started again", EXCHANGE)
+                seconds = backoff(attempt, None)
+                self._life.fails(text_of(error), seconds)
+                await asyncio.sleep(seconds)
 
     async def _repeat(self, seconds: float, work: Callable[[], None]) -> None:
         while True:
@@ -283,7 +329,9 @@ class Monitor:
         self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
-        self._journal.put_status(msgspec.json.encode(status))
+        self._upkeep.look()
+        with contextlib.suppress(JournalBusy):  # said by the watchdog, and by the age of the status before
+            self._journal.put_status(msgspec.json.encode(status))
         self._ingest([pulse_of(status, self._clock.now_ms())])
 
     def _log_heartbeat(self) -> None:
@@ -297,16 +345,15 @@ class Monitor:
             return
         self._prune_at = now + PRUNE_SECONDS
         before_ms = self._clock.known_ms - self._config.retention_days * DAY_MS
-        gone = self._journal.prune(before_ms, [follower.cursor_name for follower in self._followers])
-        _log.info("removed %d events older than %d days", gone, self._config.retention_days)
+        self._upkeep.prune(before_ms, [each.cursor_name for each in self._couriers], self._config.retention_days)
 
     def status(self) -> Status:
         """What the monitor says of itself now."""
         now_ms, now, uptime = wall_ms(), time.monotonic(), machine_uptime()
-        followers = [follower.status() for follower in self._followers]
-        sources = [
-            _status_of(name, source) for name, source in self.sources.items() if isinstance(source, ReportsStatus)
-        ]
+        components = self._components(now_ms, now_ms - round((now - self._started) * 1000))
+        said = [status_of(EXCHANGE, self.feed), *(source.status() for source in self._sources)]
+        sources = [each for each in said if each is not None]
+        watched = {account.address for source in sources for account in source.accounts}
         overflow = self._ingest.quarantine_overflow
 
         def at(moment: float) -> int:
@@ -324,59 +371,23 @@ class Monitor:
             pending_since_ms=None if waiting is None else at(waiting),
             url=self._config.hyperliquid.url,
             sources=sources,
-            followers=followers,
+            followers=[courier.status() for courier in self._couriers],
+            components=components,
             counters=dict(self._ingest.failures) | ({"quarantine_overflow": overflow} if overflow else {}),
+            rejected=self._quarantine.rejected,
             problems=[
-                *self._failures.values(),
-                *_failing(followers, now_ms),
-                *self._lost(sources),
-                *self._unread(sources),
+                *self._gaps.problems(watched, self._labels, self._clock.now_ms()),
+                *failure_problems(self._ingest, {rule.memory_name for rule in self._rules}),
+                *unread(sources, self._quarantine, self._labels, overflow),
+                *self._journal.problems(),
                 *filter(None, [log_problem()]),
             ],
         )
 
-    def _lost(self, sources: Sequence[SourceStatus]) -> list[str]:
-        """What is missing or was left out, as sentences."""
-        accounts = {account.address for source in sources for account in source.accounts}
+    def _components(self, now_ms: int, started_ms: int) -> list[ComponentStatus]:
         return [
-            *self._gaps.problems(accounts, self._labels, self._clock.now_ms()),
-            *(
-                f"{number:,} failure{'s' * (number != 1)} of {name} since the start: what it would have said is missing"
-                ", the log has the first error (please report it to its authors)"
-                for name, number in self._ingest.failures.items()
-            ),
+            self._life.status(now_ms),
+            *(source.component(now_ms) for source in self._sources),
+            *(courier.component() for courier in self._couriers),
+            *(rule.component(self._ingest, started_ms, now_ms) for rule in self._rules),
         ]
-
-    def _unread(self, sources: Sequence[SourceStatus]) -> list[str]:
-        """What the exchange sent of accounts and coins that are watched, and nobody could read."""
-        watched = {"", *(account.address for source in sources for account in source.accounts)}
-        missing = [row for row in self._quarantine.missing if row.account in watched]
-        found = summary(missing, lambda account: self._labels.get(account) or account)
-        if self._quarantine.problem:
-            found.append(self._quarantine.problem)
-        if overflow := self._ingest.quarantine_overflow:
-            found.append(
-                f"{overflow} more things could not be read than the quarantine holds and are only counted: see hlmon "
-                "quarantine list, and report what is in it"
-            )
-        return found
-
-
-def _failing(followers: Sequence[FollowerStatus], now_ms: int) -> list[str]:
-    return [
-        f"{each.part} {each.name} fails since {(now_ms - each.failing_since_ms) // 1000} s: {each.error}"
-        for each in followers
-        if each.failing_since_ms is not None
-    ]
-
-
-def _status_of(name: str, source: ReportsStatus) -> SourceStatus:
-    """What the source says of itself, or that it cannot."""
-    try:
-        return source.status()
-    except Exception as error:  # noqa: BLE001 - a broken plugin never stops the others
-        return SourceStatus(problems=[f"source {name} cannot say how it is: {type(error).__name__}: {error}"])
-
-
-def _steady_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ import msgspec
 
 from hlmon.config import Config, PartTable, raise_problems
 from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
-from hlmon.errors import ConfigError
+from hlmon.deadline import is_interrupt, limited
+from hlmon.errors import ConfigError, text_of
 from hlmon.fields import read
 from hlmon.plugin_files import file_problems
 from hlmon.plugins import Catalogue
 from hlmon.routing.check import rule_problems
-from hlmon.secret import decode_field
+from hlmon.secret import Secret, decode_field
 from hlmon.sections import Section
+
+_log = logging.getLogger(__name__)
 
 ConfigT = TypeVar("ConfigT")
 PartT = TypeVar("PartT")
@@ -34,13 +38,35 @@ class EnabledPart(Generic[FactoryT]):
 
     @contextmanager
     def open(self, settings: Settings) -> Iterator[Any]:
-        """Open it; `settings.name` should be `name`. Raises ConfigError that names the part if it does not work."""
+        """Open it; `settings.name` should be `name`. Raises ConfigError that names the part if it does not work.
+
+        On the main thread opening and closing are cut off after 30 s each.
+        """
         with ExitStack() as stack:
             try:
-                opened = stack.enter_context(self.factory.open(self.config, settings))
-            except ConfigError as error:
-                raise ConfigError(f"{self.name} ({self.factory.name}): {error}") from error
+                with limited():
+                    opened = stack.enter_context(self.open_unnamed(settings))
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
+                raise ConfigError(f"{self.name} ({self.factory.name}): {text_of(error)}") from error
             yield opened
+
+    @contextmanager
+    def open_unnamed(self, settings: Settings) -> Iterator[Any]:
+        """Open it. Raises whatever the plugin raises when it is opened; what it raises when it is closed is logged."""
+        manager = self.factory.open(self.config, settings)
+        opened = manager.__enter__()
+        try:
+            yield opened
+        finally:
+            try:
+                with limited():
+                    manager.__exit__(None, None, None)
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
+                _log.warning("%s (%s) failed while it was closed: %s", self.name, self.factory.name, text_of(error))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +102,39 @@ def needs_of(config: Config, parts: EnabledParts) -> Iterator[Needed]:
     if config.watchdog.ping_url is not None:
         for need in config.watchdog.ping_url.needs("the URL that is told that all is well"):
             yield Needed("watchdog", "watchdog", need)
+
+
+def secret_problems(parts: EnabledParts) -> list[str]:
+    """The secrets of the parts that are not there, each with its path in the config: known without asking anybody."""
+    problems = []
+    sections: dict[str, tuple[EnabledPart[Any], ...]] = {
+        "source": parts.sources,
+        "rule": parts.derivers,
+        "sink": parts.sinks,
+        "notifier": parts.notifiers,
+    }
+    for section, found in sections.items():
+        for part in found:
+            for path, secret in _secrets_in(part.config, f"{section}.{part.name}"):
+                try:
+                    secret.reveal()
+                except ConfigError as error:
+                    problems.append(f"{path}: {error}")
+    return problems
+
+
+def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+    if isinstance(value, Secret):
+        yield path, value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _secrets_in(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _secrets_in(each, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from _secrets_in(each, f"{path}[{number}]")
 
 
 def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = None) -> Settings:

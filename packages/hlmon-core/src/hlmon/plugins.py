@@ -21,7 +21,8 @@ import pluggy
 from hlmon import hookspecs
 from hlmon.config import DISABLED_VARIABLE, Config, disabled_plugins
 from hlmon.contract import ENTRY_POINT_GROUP, DeriverFactory, NotifierFactory, SinkFactory, SourceFactory
-from hlmon.errors import ConfigError
+from hlmon.deadline import is_interrupt, limited
+from hlmon.errors import ConfigError, text_of
 from hlmon.fields import closest, nearest
 from hlmon.packages import PACKAGE_OF
 from hlmon.plugin_files import PluginFile, plugin_files
@@ -70,14 +71,16 @@ class _Plugin:
     def load(self, entry_point: EntryPoint | PluginFile) -> None:
         self.door.add_hookspecs(hookspecs)
         try:
-            with kept_for_answers():
+            with limited(), kept_for_answers():
                 module = entry_point.load()
                 self.door.register(module)
                 callers = self.door.get_hookcallers(module) or []
             self.hooks = tuple(sorted(caller.name for caller in callers if caller.has_spec()))
             self.broken = next(_mistakes(module, callers), None)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does at import, the host goes on
-            self.broken = _reason(error)
+        except BaseException as error:  # whatever a plugin does at import, the host goes on
+            if is_interrupt(error):
+                raise
+            self.broken = text_of(error)
 
     def provide(self, kind: str) -> list[Any]:
         """What the plugin has of this kind; nothing, and `broken` set, if its hook fails."""
@@ -85,10 +88,12 @@ class _Plugin:
         if hook not in self.hooks:
             return []
         try:
-            with kept_for_answers():
+            with limited(), kept_for_answers():
                 items = [item for result in getattr(self.door.hook, hook)() for item in result]
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            self.broken = f"{hook}: {_reason(error)}"
+        except BaseException as error:  # as above
+            if is_interrupt(error):
+                raise
+            self.broken = f"{hook}: {text_of(error)}"
             return []
         for item in items:
             if not isinstance(item, expected):
@@ -159,6 +164,16 @@ class Catalogue:
         found = [plugin for kind in _PROVIDED for plugin, _ in self._of(kind).get(name, ())]
         found += [plugin for plugin in self._plugins if plugin.name == name]
         return found[0].distribution if found else None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with plugins, as far as they were asked: a config may do without them."""
+        return [
+            f"the plugin {plugin.name} is broken: {plugin.broken}; it is left out (repair or uninstall it, or name it "
+            f"in {DISABLED_VARIABLE})"
+            for plugin in self._plugins
+            if plugin.broken and plugin.broken != _DISABLED
+        ]
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -313,7 +328,3 @@ def _spelt(package: str) -> str:
 def _stability(classifiers: Iterable[str]) -> str:
     found = (each.rpartition(" - ")[2].lower() for each in classifiers if each.startswith("Development Status ::"))
     return next(found, "")
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -27,6 +27,9 @@ from hlmon.journal.beside import FileMark, replace_file
 AHEAD_MS: Final = 300_000
 """A row further ahead than this cannot be, as while watching."""
 
+WIRE: Final = "wire"
+"""The origin of what the exchange sent; that of everything else is who refused it."""
+
 Decision = Literal["retry", "dismiss"]
 Decisions = dict[str, Decision]
 """By digest: the same row is one thing, however often it came."""
@@ -61,8 +64,13 @@ def write_decisions(journal: Path, decisions: Mapping[str, Decision]) -> None:
 
 def from_exchange(journal: Journal) -> list[Quarantined]:
     """Everything that the exchange sent and could not be read, each thing once, in the order of its arrival."""
+    return [event for event in kept_things(journal) if event.origin == WIRE]
+
+
+def kept_things(journal: Journal) -> list[Quarantined]:
+    """Everything in quarantine, once for each origin: also what a sink, a notifier or the journal refused."""
     found = [event for event in journal.states(Quarantined.kind) if isinstance(event, Quarantined)]
-    return list({event.digest: event for event in found if event.origin == "wire"}.values())
+    return list({(event.origin, event.digest): event for event in found}.values())
 
 
 def open_rows(journal: Journal, *, now_ms: int) -> list[Quarantined]:
@@ -141,10 +149,13 @@ class QuarantineDesk:
         self._now_ms = now_ms
         self._mark = FileMark(decisions_path(journal.path))
         self._known: dict[str, Quarantined] = {}
+        self._refused: dict[tuple[str, str], Quarantined] = {}
         self._seen_seq = 0
         self._decisions: Decisions = {}
         self._retried: set[str] = set()
         self.missing: list[Quarantined] = []
+        self.rejected: dict[str, int] = {}
+        """Origin -> how many events it refused for good that are not dealt with."""
         self.problem = ""
 
     def look(self) -> None:
@@ -163,6 +174,8 @@ class QuarantineDesk:
                 Quarantined.kind
             )  # flushes: what was read again is in the journal before it is looked for
         self.missing = [row for row in self._known.values() if is_row(row) and not self._is_done(row)]
+        left = (origin for origin, digest in self._refused if self._decisions.get(digest) != "dismiss")
+        self.rejected = dict(Counter(left))
 
     def _is_done(self, row: Quarantined) -> bool:
         return is_dealt_with(row, self._decisions.get(row.digest), self._journal, now_ms=self._now_ms())
@@ -174,7 +187,8 @@ class QuarantineDesk:
         found = self._journal.read_after(self._seen_seq, kinds={Quarantined.kind}, limit=10_000)
         rows = [entry.event for entry in found if isinstance(entry.event, Quarantined)]
         self._seen_seq = max(until, found[-1].seq if found else 0)
-        self._known |= {row.digest: row for row in rows if row.origin == "wire"}
+        self._known |= {row.digest: row for row in rows if row.origin == WIRE}
+        self._refused |= {(row.origin, row.digest): row for row in rows if row.origin != WIRE}
         return bool(rows)
 
     def _refresh(self) -> bool:

@@ -48,7 +48,11 @@ class SourceStatus(msgspec.Struct, kw_only=True):
 
 
 class FollowerStatus(msgspec.Struct, kw_only=True):
-    """One sink or notifier: how many events it is behind, when it last acked, and since when it has been failing."""
+    """One sink or notifier: how many events it is behind, when it last acked, and since when it has been failing.
+
+    `behind_since_ms` is since when it has something to deliver and delivered nothing, None if it has nothing.
+    `oldest_due_ms` is since when the oldest alert that nothing holds back waits for the notifier, None without one.
+    """
 
     name: str
     part: Literal["sink", "notifier"]
@@ -56,6 +60,8 @@ class FollowerStatus(msgspec.Struct, kw_only=True):
     last_ack_ms: int = 0
     failing_since_ms: int | None = None
     error: str = ""
+    behind_since_ms: int | None = None
+    oldest_due_ms: int | None = None
 
 
 class ComponentStatus(msgspec.Struct, kw_only=True):
@@ -79,7 +85,9 @@ class Status(msgspec.Struct, kw_only=True):
     """The whole monitor at `updated_ms`, which is by this machine's wall clock.
 
     All other times are `updated_ms` less an age that no step of that clock changes. `uptime_ms` is the machine's uptime
-    at the same moment, of the boot `boot_id`. `pending_since_ms` says since when events wait to be committed.
+    at the same moment, of the boot `boot_id`. `pending_since_ms` says since when events wait to be committed,
+    `rejected` how many events and alerts each sink and notifier refused for good and nobody dealt with. `problems` are
+    sentences of the monitor's parts, each of which ends with what to do: see `hlmon.watchdog.reasons`.
     """
 
     pid: int
@@ -95,6 +103,7 @@ class Status(msgspec.Struct, kw_only=True):
     followers: list[FollowerStatus] = msgspec.field(default_factory=list)
     components: list[ComponentStatus] = msgspec.field(default_factory=list)
     counters: dict[str, int] = msgspec.field(default_factory=dict)
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
     problems: list[str] = msgspec.field(default_factory=list)
 
     @property

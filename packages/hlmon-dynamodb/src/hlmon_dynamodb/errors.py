@@ -1,7 +1,8 @@
 """Errors of AWS's client, said in words and by what is to be done.
 
-While events are written nothing but a fault of an event itself is Permanent: a missing table, a lost permission or
-wrong credentials are put right by people, and until then the events wait. At opening the same faults are a ConfigError.
+While events are written nothing but a fault of an event itself is Permanent: a missing table, one with other keys, a
+lost permission or wrong credentials are put right by people, and until then the events wait. DynamoDB names a wrong
+item and a wrong table alike, so the table is asked with what fits. At opening the same faults are a ConfigError.
 """
 
 from __future__ import annotations
@@ -123,6 +124,17 @@ def when_writing(error: Exception, *, place: str, names: str) -> HlmonError:
     """What a sink raises for it: Permanent if it is the event's fault, Transient otherwise."""
     text = explain(error, place=place, names=names)
     return Permanent(text) if fault_of(error) is Fault.EVENT else Transient(text)
+
+
+def when_proving(error: Exception, *, place: str, names: str) -> HlmonError:
+    """What a sink raises if a table refuses what fits hlmon's tables too: Transient, since no event is to blame."""
+    text = explain(error, place=place, names=names)
+    if fault_of(error) is not Fault.EVENT:
+        return Transient(text)
+    return Transient(
+        f"a table in {place} has other keys than hlmon's ({text}); tables: {names}; choose another prefix, or move "
+        "that table away and run `hlmon dynamodb create-tables`"
+    )
 
 
 def when_opening(error: Exception, *, place: str, names: str) -> HlmonError:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hlmon import Checkpoint, Event, Settings, SinkFactory, State
+from hlmon import Checkpoint, Event, Fact, Name, Permanent, Settings, SinkFactory, State
 from hlmon_dynamodb.config import DynamodbConfig
 from hlmon_dynamodb.items import Item, event_of, item_of
 from hlmon_dynamodb.needs import needs
@@ -34,16 +34,24 @@ class DynamodbSink:
     def __init__(self, store: Store, ttl_days: Mapping[TableName, int]) -> None:
         self._store = store
         self._ttl_days = ttl_days
+        self._stored: dict[Name, int] = {}  # versions of what calls that failed have stored: it is not paid for twice
 
     def write(self, events: Sequence[Event], /) -> None:
         """Make the events durable. Raises Transient, and Permanent if an event is one that DynamoDB refuses."""
         known = [event for event in events if event.kind in TABLE_OF]
-        facts = [event for event in known if not isinstance(event, State)]
-        states = [event for event in known if isinstance(event, State)]
-        with self._store.translating():
-            self._write_facts(facts)
-            for state in sorted(states, key=lambda state: isinstance(state, Checkpoint)):
-                self._store.put_newest(TABLE_OF[state.kind], self._item(state))
+        left = [event for event in known if self._stored.get(event.name) != _version_of(event)]
+        try:
+            with self._store.translating():
+                for event in self._write(left):
+                    self._stored[event.name] = _version_of(event)
+        except Permanent:
+            self._store.suspect(TABLE_OF[event.kind] for event in left)
+            raise
+        finally:
+            while len(self._stored) > MAX_BATCH:
+                del self._stored[next(iter(self._stored))]
+        for event in known:
+            self._stored.pop(event.name, None)
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:
         """The newest checkpoint of every account and stream."""
@@ -51,16 +59,33 @@ class DynamodbSink:
             items = list(self._store.series(TABLE_OF[Checkpoint.kind], Checkpoint.kind))
         return [event for event in map(event_of, items) if isinstance(event, Checkpoint)]
 
-    def _write_facts(self, facts: Sequence[Event]) -> None:
+    def _write(self, events: Sequence[Event]) -> Iterator[Event]:
+        """Yields each event once it is stored; an error ends it."""
+        yield from self._write_facts([event for event in events if not isinstance(event, State)])
+        states = [event for event in events if isinstance(event, State)]
+        for state in sorted(states, key=lambda state: isinstance(state, Checkpoint)):
+            self._store.put_newest(TABLE_OF[state.kind], self._item(state))
+            yield state
+
+    def _write_facts(self, facts: Sequence[Event]) -> Iterator[Event]:
         items = [(TABLE_OF[fact.kind], self._item(fact)) for fact in facts]
+        by_address = {self._store.address(*each): fact for each, fact in zip(items, facts, strict=True)}
         held = self._store.held((table, {name: item[name] for name in table.key_names}) for table, item in items)
-        self._store.put((table, item) for table, item in items if self._store.address(table, item) not in held)
+        yield from (by_address[address] for address in held if not _version_of(by_address[address]))
+        new = (each for each in items if self._store.address(*each) not in held)
+        yield from (by_address[address] for address in self._store.put(new))
         for table, item in items:
-            if "version" in item and self._store.address(table, item) in held:
+            address = self._store.address(table, item)
+            if "version" in item and address in held:
                 self._store.put_newest(table, item)
+                yield by_address[address]
 
     def _item(self, event: Event) -> Item:
         return item_of(event, self._ttl_days.get(TABLE_OF[event.kind].name))
+
+
+def _version_of(event: Event) -> int:
+    return event.version if isinstance(event, State | Fact) else 0
 
 
 @contextmanager

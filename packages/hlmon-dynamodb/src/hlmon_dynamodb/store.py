@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hlmon import HlmonError, Transient
-from hlmon_dynamodb.errors import RENEWED_BY_READING_AGAIN, code_of, fault_of, when_writing
+from hlmon_dynamodb.errors import RENEWED_BY_READING_AGAIN, code_of, fault_of, when_proving, when_writing
 from hlmon_dynamodb.items import Item
 from hlmon_dynamodb.tables import Table
 
@@ -75,9 +75,14 @@ class Store:
                 wanted = self._rest(wanted, answer["UnprocessedKeys"], lambda part: len(part["Keys"]))
         return found
 
-    def put(self, items: Iterable[tuple[Table, Item]]) -> None:
-        """Write the items, whatever was there."""
-        self._write([(table, {"PutRequest": {"Item": item}}) for table, item in items])
+    def put(self, items: Iterable[tuple[Table, Item]]) -> Iterator[Address]:
+        """Write the items, whatever was there; yields what is stored, as far as it came before an error."""
+        wanted = {self.address(table, item): (table, {"PutRequest": {"Item": item}}) for table, item in items}
+        for chunk in _chunks(list(wanted), LARGEST_WRITE):
+            open_ = set(chunk)
+            for left in self._write([wanted[address] for address in chunk]):
+                yield from open_ - left
+                open_ &= left
 
     def put_newest(self, table: Table, item: Item) -> None:
         """Write the item unless one of the same or a larger `version` is there."""
@@ -107,9 +112,14 @@ class Store:
             key: Item = {part.name: {part.type: "0"} for part in (table.partition, table.sort)}
             if table.holds_facts:
                 self.held([(table, key)])
-                self._write([(table, {"DeleteRequest": {"Key": key}})])
+                list(self._write([(table, {"DeleteRequest": {"Key": key}})]))
             if table.holds_states:
                 self._put_if(table, key, _NEVER)
+
+    def suspect(self, tables: Iterable[Table]) -> None:
+        """Raise Transient if one of these refuses what every table of hlmon takes: then no event is to blame."""
+        with self.translating(when_proving):
+            self.prove({table.name: table for table in tables}.values())
 
     def _put_if(self, table: Table, item: Item, condition: str, values: Item | None = None) -> None:
         given = {"ExpressionAttributeValues": values} if values else {}
@@ -121,14 +131,17 @@ class Store:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise
 
-    def _write(self, requests: Sequence[tuple[Table, Any]]) -> None:
-        for chunk in _chunks(requests, LARGEST_WRITE):
-            wanted: dict[str, list[Any]] = {}
-            for table, request in chunk:
-                wanted.setdefault(self._prefix + table.name, []).append(request)
-            while wanted:
-                answer = self._call("batch_write_item", RequestItems=wanted)
-                wanted = self._rest(wanted, answer["UnprocessedItems"], len)
+    def _write(self, requests: Sequence[tuple[Table, Any]]) -> Iterator[set[Address]]:
+        """One batch, again with what DynamoDB left of it; yields what is left after each call."""
+        tables = {self._prefix + table.name: table for table, _ in requests}
+        wanted: dict[str, list[Any]] = {}
+        for table, request in requests:
+            wanted.setdefault(self._prefix + table.name, []).append(request)
+        while wanted:
+            answer = self._call("batch_write_item", RequestItems=wanted)
+            left = answer["UnprocessedItems"]
+            yield {self.address(tables[name], _key_in(one)) for name, ones in left.items() for one in ones}
+            wanted = self._rest(wanted, left, len)
 
     def _rest(self, wanted: Mapping[str, _T], left: Mapping[str, _T], size: Callable[[_T], int]) -> dict[str, _T]:
         """What DynamoDB left undone, to be asked for at once; Transient if it did nothing, since it needs a rest."""
@@ -164,6 +177,11 @@ def _look_up(table: Table, keys: list[Item]) -> dict[str, Any]:
         "ProjectionExpression": ", ".join(names),
         "ExpressionAttributeNames": names,
     }
+
+
+def _key_in(request: Mapping[str, Any]) -> Item:
+    """What names the item of one request of a batch."""
+    return request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]  # type: ignore[no-any-return]
 
 
 def _value_of(attribute: Mapping[str, Any]) -> str:

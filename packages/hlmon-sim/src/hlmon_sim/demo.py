@@ -6,13 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 
 from hlmon import HlmonError
+from hlmon.cli.run_beside import is_readable, monitor_beside, wait_for
 from hlmon.cli.watch import watch
 from hlmon.journal import Journal
 from hlmon_sim.background import BackgroundServer
@@ -43,15 +44,15 @@ def demo(seconds: float | None, seed: int) -> None:
     with tempfile.TemporaryDirectory(prefix="hlmon-demo-") as folder:
         journal = Path(folder) / "hlmon.db"
         with Exchange(seed) as exchange, running_monitor(exchange, journal) as monitor:
-            _wait_until(lambda: _is_there(journal) or monitor.poll() is not None, READY_SECONDS)
+            wait_for(lambda: is_readable(journal) or monitor.poll() is not None, READY_SECONDS)
             ends = time.monotonic() + seconds if seconds else None
             _show(
                 journal, exchange, lambda: monitor.poll() is not None or (ends is not None and time.monotonic() > ends)
             )
             if monitor.poll() is not None:
-                raise HlmonError(f"the monitor ended by itself: {(journal.parent / 'log').read_text()[-2000:]}")
+                return
             exchange.stop_trading()
-            _wait_until(lambda: _stored(journal) == exchange.fills, SETTLE_SECONDS)
+            wait_for(lambda: _stored(journal) == exchange.fills, SETTLE_SECONDS)
             click.echo(_summary(exchange, journal))
             click.echo(f"Your own account, its address is enough:  {_program()} run --account 0x…")
 
@@ -80,8 +81,7 @@ class Exchange(BackgroundServer):
         return sum(len(account.fills) for account in self.server.world.accounts.values())
 
 
-@contextmanager
-def running_monitor(exchange: Exchange, journal: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_monitor(exchange: Exchange, journal: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """A real `hlmon run` in a process of its own, as a user would start it."""
     accounts = "".join(
         f'[[account]]\naddress = "{address}"\nlabel = "{label}"\n' for address, label in exchange.labels.items()
@@ -89,12 +89,7 @@ def running_monitor(exchange: Exchange, journal: Path) -> Iterator[subprocess.Po
     config = journal.with_name("hlmon.toml")
     coins = ", ".join(f'"{coin}"' for coin in COINS)
     config.write_text(f'{accounts}[hyperliquid]\nurl = "{exchange.url}"\ncoins = [{coins}]\nsnapshot_seconds = 5\n')
-    command = [sys.executable, "-m", "hlmon", "run", "-c", str(config), "--journal", str(journal)]
-    with journal.with_name("log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
+    return monitor_beside(["-c", str(config), "--journal", str(journal)], journal.with_name("log"))
 
 
 def _show(journal: Path, exchange: Exchange, ended: Callable[[], bool]) -> None:
@@ -118,15 +113,6 @@ def _summary(exchange: Exchange, journal: Path) -> str:
     return f"The exchange made {made} fills, the monitor stored {stored}: {verdict}."
 
 
-def _is_there(journal: Path) -> bool:
-    """Whether the monitor has made its journal, which fills while the screen is looked at."""
-    try:
-        with Journal.open(journal, read_only=True):
-            return True
-    except HlmonError:
-        return False
-
-
 def _stored(journal: Path) -> int:
     return _count(journal, "fills")
 
@@ -137,9 +123,3 @@ def _count(journal: Path, view: str) -> int:
             return int(opened.query(f"SELECT count(*) FROM {view}")[0][0])
     except HlmonError:  # the monitor is still making it
         return 0
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    ends = time.monotonic() + seconds
-    while not condition() and time.monotonic() < ends:
-        time.sleep(0.1)

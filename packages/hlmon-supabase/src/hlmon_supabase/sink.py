@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from hlmon import Checkpoint, ConfigError, Event, Need, Secret, Settings, SinkFactory, Transient
+from hlmon import Checkpoint, ConfigError, Event, Need, Permanent, Secret, Settings, SinkFactory, Transient
 from hlmon_supabase.client import KeyRefused, Refused, connected, translated, upsert
 from hlmon_supabase.schema import check_schema
 from hlmon_supabase.tables import rows_by_table, rows_that_say_more
@@ -38,14 +38,31 @@ class SupabaseSink:
         self._connect = connect
         self._connection = ExitStack()
         self._client: Client | None = None
+        self._schema_lacked = False  # when a row was refused last
 
     def write(self, events: Sequence[Event], /) -> None:
-        """One request a table. Errors of the project or the network are Transient, those of a row Permanent."""
+        """One request a table. Errors of the project or the network are Transient, those of a row Permanent.
+
+        PostgreSQL words a wrong row and a changed column alike; so no row is blamed before the schema was looked at.
+        """
+        try:
+            with self._working() as client:
+                for table, rows in rows_by_table(events):
+                    upsert(client, table, rows, keeps_known=table.holds_facts)
+                    if told_more := rows_that_say_more(table, events):
+                        upsert(client, table, told_more, keeps_known=False)
+        except Permanent as error:
+            self._blame_the_schema(error)
+            raise
+
+    def _blame_the_schema(self, error: Permanent) -> None:
+        """Raise Refused if the schema is not whole, or was made so only after the row was refused."""
+        lacked, self._schema_lacked = self._schema_lacked, True
         with self._working() as client:
-            for table, rows in rows_by_table(events):
-                upsert(client, table, rows, keeps_known=table.holds_facts)
-                if told_more := rows_that_say_more(table, events):
-                    upsert(client, table, told_more, keeps_known=False)
+            check_schema(client)
+        self._schema_lacked = False
+        if lacked:
+            raise Refused(f"the schema was put right just now ({error})") from error
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:
         """The newest checkpoint of every account and stream."""

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import click
 
-from hlmon.errors import ConfigError, HlmonError, JournalError
+from hlmon.deadline import is_interrupt
+from hlmon.errors import ConfigError, HlmonError, JournalError, text_of
+from hlmon.monitor.ending import end_soon
 from hlmon.plain import plain_line
+from hlmon.redaction import redact
 from hlmon.stdout import answers
 
 COMMANDS: Final = {
@@ -50,7 +53,7 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line; a config with several faults gives a line for each."""
         for line in self.message.splitlines():
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(line)}", file=file, err=True)
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(redact(line))}", file=file, err=True)
 
 
 class Program(click.Group):
@@ -82,7 +85,7 @@ class Program(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
         if plugged := _plugin_commands():
             with formatter.section("Commands of plugins"):
-                formatter.write_dl([(name, command.get_short_help_str(70)) for name, command in plugged.items()])
+                formatter.write_dl([(name, _short_help(command)) for name, command in plugged.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever goes wrong becomes one line and an exit code, with `--debug` a traceback."""
@@ -97,20 +100,22 @@ class Program(click.Group):
                 os.open(os.devnull, os.O_WRONLY), (answers() or sys.stdout).fileno()
             )  # so that the last flush finds a reader
             ctx.exit(PIPE_CLOSED)
-        except Exception as error:
+        except (SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a command of a plugin may raise anything
             if ctx.params["debug"]:
                 raise
             raise Failure(_explain(error), _exit_code(error)) from error
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     if isinstance(error, HlmonError):
         return str(error)
     kind = type(error).__name__
     return f"{kind}: {error} (this is a fault of the program; hlmon --debug … shows where)"
 
 
-def _exit_code(error: Exception) -> int:
+def _exit_code(error: BaseException) -> int:
     if isinstance(error, ConfigError):
         return WRONG_USE
     return JOURNAL_TROUBLE if isinstance(error, JournalError) else RUNTIME_TROUBLE
@@ -121,6 +126,15 @@ def _plugin_commands() -> dict[str, click.Command]:
 
     found = {str(command.name): command for command in load_catalogue().commands}
     return {name: command for name, command in sorted(found.items()) if name not in COMMANDS}
+
+
+def _short_help(command: click.Command) -> str:
+    try:
+        return command.get_short_help_str(70)
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        return f"(broken: {text_of(error)})"
 
 
 def _unknown_command(name: str) -> str:
@@ -151,5 +165,9 @@ def program(*, debug: bool) -> None:  # read from the context
 
 
 def main() -> None:
-    """The entry point; ends the process with an exit code of docs/commands.md."""
-    program(prog_name="hlmon")
+    """The entry point; ends the process with an exit code of docs/commands.md, whatever threads plugins leave."""
+    try:
+        program(prog_name="hlmon")
+    except SystemExit as end:
+        end_soon(end.code if isinstance(end.code, int) else int(bool(end.code)))
+        raise

@@ -52,7 +52,10 @@ def command(*, alert: str | None, config_file: Path | None, journal: Path | None
 
 
 def _list(journal: Journal, config: Config, *, as_json: bool) -> None:
-    ids = [seq for (seq,) in journal.query("SELECT id FROM alerts ORDER BY id DESC LIMIT ?", (_LATEST,))]
+    ids = [
+        seq
+        for (seq,) in journal.query("SELECT id FROM alerts ORDER BY created_at_ms DESC, id DESC LIMIT ?", (_LATEST,))
+    ]
     rows = [(*_find(journal, str(seq)), journal.notices.of_alert(seq)) for seq in ids]
     if as_json:
         print_json([{"id": seq, "alert": alert, "notices": notices} for seq, alert, notices in rows])

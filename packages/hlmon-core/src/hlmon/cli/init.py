@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 import click
 
-from hlmon.cli.options import example
+from hlmon.cli.options import EXAMPLE_ADDRESS, example
 from hlmon.cli.output import echo
+from hlmon.config import TOML_VARIABLE, load_config
 from hlmon.errors import ConfigError
 
 TEMPLATE: Final = """\
@@ -25,9 +28,7 @@ journal = "hlmon.db"
 alert_max_age_seconds = 3600
 
 # The accounts to watch, one [[account]] each. Only the public address is needed, never a key.
-#[[account]]
-#address = "0x1234567890123456789012345678901234567890"
-#label = "main"
+{accounts}
 
 [hyperliquid]
 # Coins whose market trades are counted into the cumulative volume delta, e.g. "BTC", "xyz:SILVER", "PURR/USDC".
@@ -58,7 +59,7 @@ type = "stream"
 # Notifiers tell you. This one writes into the log of the program; packages add further types: hlmon plugins.
 [notifier.log]
 type = "log"
-
+{notifiers}
 # Routes say which alert reaches which notifier. Without any, every notifier gets every alert.
 #[[route]]
 #severity = "warning"
@@ -75,16 +76,65 @@ type = "log"
 #healthz = "127.0.0.1:8731"
 """
 
+UNKNOWN_CHAT: Final = "0"
+NO_ACCOUNT: Final = """\
+#[[account]]
+#address = "0x1234567890123456789012345678901234567890"
+#label = "main\""""
 
-@click.command("init", epilog=example("hlmon init", "hlmon init testnet.toml"))
+DISCORD: Final = """
+# In Discord: the channel's settings, Integrations, Webhooks, New Webhook, Copy Webhook URL. Then, where hlmon runs:
+# export DISCORD_WEBHOOK_URL=https://discord.com/api/webhooks/…
+[notifier.discord]
+type = "discord"
+webhook = "env:DISCORD_WEBHOOK_URL"
+"""
+
+TELEGRAM: Final = """
+# In Telegram: write /newbot to @BotFather, then /start to your bot; where hlmon runs: export TELEGRAM_BOT_TOKEN=…
+# https://api.telegram.org/bot<token>/getUpdates then shows the number of the chat behind "chat":{"id":
+[notifier.telegram]
+type = "telegram"
+token = "env:TELEGRAM_BOT_TOKEN"
+chat_id = "{chat}"
+"""
+
+
+def config_text(accounts: Sequence[tuple[str, str]] = (), *, discord: bool = False, chat: str = "") -> str:
+    """The text of a config with these accounts (address and label, "" for none), Discord, and this Telegram chat."""
+    tables = [
+        f'[[account]]\naddress = "{address}"' + (f'\nlabel = "{label}"' if label else "") for address, label in accounts
+    ]
+    notifiers = (DISCORD if discord else "") + (TELEGRAM.replace("{chat}", chat) if chat else "")
+    return TEMPLATE.replace("{accounts}", "\n".join(tables) or NO_ACCOUNT).replace("{notifiers}", notifiers)
+
+
+@click.command("init", epilog=example("hlmon init", f"hlmon init --account {EXAMPLE_ADDRESS} --label main --discord"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="hlmon.toml")
-def command(*, file: Path) -> None:
+@click.option("--account", "accounts", multiple=True, metavar="0x…", help="An address to watch; may be repeated.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="NAME", help="What to call it; in the order of the addresses."
+)
+@click.option("--discord", is_flag=True, help="Send alerts to a Discord channel.")
+@click.option("--telegram", is_flag=True, help="Send alerts to a Telegram chat; the file says how to find its number.")
+@click.option("--chat", metavar="NUMBER", help="The number of that chat, if it is known already.")
+def command(
+    *, file: Path, accounts: tuple[str, ...], labels: tuple[str, ...], discord: bool, telegram: bool, chat: str | None
+) -> None:
     """Write a config file with an explanation of every setting. An existing file is not overwritten."""
+    named = list(zip_longest(accounts, labels, fillvalue=""))
+    if len(labels) > len(accounts):
+        raise ConfigError("--label: names an --account, and there are more labels than accounts")
+    text = config_text(named, discord=discord, chat=chat or (UNKNOWN_CHAT if telegram else ""))
+    load_config(None, environ={TOML_VARIABLE: text})  # a wrong address is said before anything is written
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(TEMPLATE)
+            opened.write(text)
     except FileExistsError:
         raise ConfigError(f"{file} exists already; it was left as it is") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
-    echo(f"Wrote {file}. Put your addresses in, then: hlmon check -c {file} && hlmon run -c {file}")
+    then = "Then" if accounts else "Put your addresses in, then"
+    echo(f"Wrote {file}. {then}: hlmon check -c {file} && hlmon run -c {file}")
+    if discord or telegram or chat:
+        echo("Discord and Telegram come with the package hlmon-notify; the file says what each still needs.")

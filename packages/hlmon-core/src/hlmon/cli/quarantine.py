@@ -21,24 +21,27 @@ from hlmon.fields import nearest
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.quarantine import (
+    WIRE,
     Decision,
     from_exchange,
     is_dealt_with,
     is_row,
+    kept_things,
     read_again,
     read_decisions,
     write_decisions,
 )
 
 ID_LENGTH: Final = 8
+_OPEN: Final = {"missing", "refused", "retry: waits"}
 
 
 @click.group("quarantine", epilog=example("hlmon quarantine list", "hlmon quarantine retry"))
 def command() -> None:
-    """Deal with what the exchange sent and hlmon could not read.
+    """Deal with what the exchange sent and hlmon could not read, and with what a sink or notifier refused for good.
 
-    Each such row is kept whole. As long as one is missing, the monitor is not well: read it again with a newer hlmon
-    (retry), or say that it is dealt with (dismiss). Both may be done while a monitor runs.
+    Each is kept whole, and the monitor is not well meanwhile: read a row again with a newer hlmon (retry), or say that
+    it is dealt with (dismiss). Both may be done while a monitor runs.
     """
 
 
@@ -47,11 +50,11 @@ def command() -> None:
 @click.option("--all", "every", is_flag=True, help="Include what is dealt with.")
 @json_option
 def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_json: bool) -> None:
-    """List what could not be read and is not dealt with yet."""
+    """List what could not be read, or was refused, and is not dealt with yet."""
     config, opened = open_journal(config_file, journal)
     with opened:
-        states = {kept.digest: _state(opened, kept) for kept in from_exchange(opened)}
-        kept = [one for one in from_exchange(opened) if every or states[one.digest] in {"missing", "retry: waits"}]
+        states = {one.digest: _state(opened, one) for one in kept_things(opened)}
+        kept = [one for one in kept_things(opened) if every or states[one.digest] in _OPEN]
         labels = labels_in(opened, config)
     if as_json:
         print_json(kept)
@@ -62,10 +65,11 @@ def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_jso
     table = make_table("Thing", "Time (UTC)", "What", "Stream", "Account", "State", "Why")
     for one in kept:
         account = labels.get(one.account) or short_address(one.account)
-        what, state = one.unit if is_row(one) else f"{one.unit}*", states[one.digest]
+        what = f"refused by {one.origin}" if one.origin != WIRE else one.unit if is_row(one) else f"{one.unit}*"
+        state = states[one.digest]
         table.add_row(_id(one), utc(one.time_ms), what, one.stream, account, state, one.reason[:100])
     show(table)
-    if any(not is_row(one) for one in kept):
+    if any(one.origin == WIRE and not is_row(one) for one in kept):
         echo("* No row of an account's past: the next state, or the next answer, takes its place.")
 
 
@@ -76,7 +80,7 @@ def show_(*, thing: str, config_file: Path | None, journal: Path | None) -> None
     """Print everything that is known of THING (as `list` names it), and what the exchange sent."""
     _, opened = open_journal(config_file, journal)
     with opened:
-        (kept,) = _chosen(from_exchange(opened), [thing])
+        kept, *_ = _chosen(kept_things(opened), [thing])
     print_json(kept)
 
 
@@ -105,9 +109,9 @@ def dismiss(*, things: tuple[str, ...], config_file: Path | None, journal: Path 
     """Say that THINGs (as `list` names them) are dealt with: they count as missing no more, and stay to be read."""
     config, opened = open_journal(config_file, journal)
     with opened:
-        chosen = _chosen(from_exchange(opened), things)
+        chosen = _chosen(kept_things(opened), things)
     _decide(config.journal, chosen, "dismiss")
-    echo(f"Dismissed {', '.join(map(_id, chosen))}.")
+    echo(f"Dismissed {', '.join(dict.fromkeys(map(_id, chosen)))}.")
 
 
 def _store(config: Config, kept: Sequence[Quarantined], now_ms: int) -> None:
@@ -139,6 +143,8 @@ def _is_readable(kept: Quarantined, now_ms: int) -> bool:
 
 def _state(journal: Journal, kept: Quarantined) -> str:
     decision = read_decisions(journal.path).get(kept.digest)
+    if kept.origin != WIRE:
+        return "dismissed" if decision == "dismiss" else "refused"
     if is_dealt_with(kept, decision, journal, now_ms=_now_ms()):
         return "dismissed" if decision == "dismiss" else "stored"
     return "missing" if decision is None else "retry: waits"
@@ -148,7 +154,7 @@ def _chosen(kept: Sequence[Quarantined], names: Sequence[str]) -> list[Quarantin
     chosen = []
     for name in names:
         found = [one for one in kept if name and one.digest.startswith(name)]
-        if len(found) != 1:
+        if len({one.digest for one in found}) != 1:
             hint = nearest(name, [_id(one) for one in kept])
             raise ConfigError(f"{'unknown' if not found else 'not the name of one'} thing in quarantine {name!r}{hint}")
         chosen += found

@@ -116,7 +116,7 @@ def over_journal(
     with opened, ExitStack() as stack:
         labels = labels_in(opened, config)
         tried = _opened(config, names, stack, labels)
-        alerts = list(backtest(opened, tried, since_ms))
+        alerts = sorted(backtest(opened, tried, since_ms), key=lambda alert: alert.time_ms)
     left_out = [each.name for each in tried if not each.is_replayable]
     if as_json:
         print_json({"alerts": alerts, "left_out": left_out})

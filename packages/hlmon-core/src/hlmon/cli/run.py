@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from hlmon.cli.options import EXAMPLE_ADDRESS, example, exchange_options, start_logging
+from hlmon.cli.run_beside import run_and_watch
 from hlmon.config import load_config
+from hlmon.errors import ConfigError
 from hlmon.host import run
 from hlmon.plugins import load_catalogue
 
 
 @click.command("run", epilog=example(f"hlmon run --account {EXAMPLE_ADDRESS}"))
 @exchange_options
+@click.option(
+    "--watch", "is_watched", is_flag=True, help="Show the live screen meanwhile; the log goes to JOURNAL.log."
+)
 def command(
     *,
     config_file: Path | None,
@@ -22,13 +28,22 @@ def command(
     url: str | None,
     testnet: bool,
     same_exchange: bool,
+    is_watched: bool,
 ) -> None:
     """Watch accounts until stopped: Ctrl-C or SIGTERM drains and ends it.
 
     Everything is kept in the journal, a single file. After a stop or an outage the next run reads back what happened
     meanwhile. Without a config the addresses come from --account.
     """
-    start_logging(goes_on=True)
-
     config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
+    if is_watched:
+        if not sys.stdout.isatty():
+            raise ConfigError("--watch: shows a screen, so it needs a terminal; without it hlmon run logs what it does")
+        given = {"--config": config_file, "--journal": journal, "--url": url}
+        arguments = [f"{name}={value}" for name, value in given.items() if value is not None]
+        arguments += [f"--account={address}" for address in accounts]
+        arguments += ["--testnet"] * testnet + ["--same-exchange"] * same_exchange
+        run_and_watch(arguments, config.journal, config.labels)
+        return
+    start_logging(goes_on=True)
     run(config, load_catalogue(config=config), same_exchange=same_exchange)

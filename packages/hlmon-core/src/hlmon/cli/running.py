@@ -13,7 +13,7 @@ from hlmon.cli.text import span
 from hlmon.errors import JournalError
 from hlmon.journal import Journal
 from hlmon.status import Status
-from hlmon.watchdog import STALE_MS, reasons, skew_text, uncommitted
+from hlmon.watchdog import STALE_MS, STUCK_MS, reasons, skew_text, uncommitted
 
 SILENT_MS: Final = 300_000
 """A monitor that heard nothing from the exchange for this long is not well."""
@@ -74,7 +74,7 @@ def judge(status: Status | None, *, now_ms: int, alive: Callable[[int], bool] = 
         return Verdict(ok=False, running=False, why=f"the monitor said nothing for {span(age_ms)}")
     if not alive(status.pid):
         return Verdict(ok=False, running=False, why=f"the monitor's process {status.pid} is gone")
-    for unstored in uncommitted(status, now_ms):
+    for unstored in uncommitted(status, now_ms, STUCK_MS):
         return Verdict(ok=False, running=True, why=unstored)
     for source in status.sources:
         silent_ms = now_ms - max(source.connection.last_frame_ms, status.started_ms)

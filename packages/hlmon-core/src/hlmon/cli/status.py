@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from hlmon.cli.options import example, journal_options, json_option, open_journal
 from hlmon.cli.output import coloured, echo, make_table, print_json, show
 from hlmon.cli.running import judge, read_status
-from hlmon.cli.text import ago, span
+from hlmon.cli.text import UNKNOWN, ago, span
 from hlmon.journal import Journal
-from hlmon.status import SourceStatus, Status
+from hlmon.status import ComponentStatus, FollowerStatus, SourceStatus, Status
 from hlmon.uptime import present_ms
 from hlmon.watchdog import skew_text
 
@@ -68,8 +69,8 @@ def _print(status: Status, problems: Sequence[str], now_ms: int) -> None:
         echo(_connection(source, now_ms))
     if any(source.accounts for source in status.sources):
         show(_accounts(status, now_ms))
-    if status.followers:
-        show(_followers(status, now_ms))
+    if components := _shown(status):
+        show(_components(components, status, now_ms))
     counters = dict(status.counters)
     for source in status.sources:
         counters |= source.counters
@@ -111,17 +112,32 @@ def _accounts(status: Status, now_ms: int) -> Table:
     return table
 
 
-def _followers(status: Status, now_ms: int) -> Table:
+def _components(components: Sequence[ComponentStatus], status: Status, now_ms: int) -> Table:
+    """A line for each, with how far it is behind if it follows the journal."""
     table = make_table("Name", "Kind", "Behind", "Last success", "State", right=("Behind",))
-    for follower in status.followers:
-        failing = follower.failing_since_ms
-        state = (
-            coloured("well", "green")
-            if failing is None
-            else coloured(f"failing for {span(now_ms - failing)}", "red", f": {follower.error}")
-        )
-        table.add_row(follower.name, follower.part, f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms), state)
+    followers: dict[tuple[str, str], FollowerStatus] = {(each.part, each.name): each for each in status.followers}
+    for each in components:
+        follower = followers.get((each.part, each.name))
+        behind, success = (f"{follower.lag:,}", ago(follower.last_ack_ms, now_ms)) if follower else (UNKNOWN, UNKNOWN)
+        table.add_row(each.name, each.part, behind, success, _state(each, now_ms))
     return table
+
+
+def _shown(status: Status) -> list[ComponentStatus]:
+    """What follows the journal, and of the others what fails."""
+    return [each for each in status.components if each.part in {"sink", "notifier"} or each.state == "failing"]
+
+
+def _state(component: ComponentStatus, now_ms: int) -> Text:
+    lasts = span(now_ms - component.since_ms)
+    if component.state != "failing":
+        colour = {"running": "green", "starting": "yellow"}.get(component.state, "red")
+        return coloured(component.state, colour, "" if component.state == "running" else f" for {lasts}")
+    again = component.next_try_ms
+    tried = (
+        "" if again is None else f"; tried again in {span(again - now_ms)}" if again > now_ms else "; tried again now"
+    )
+    return coloured(f"failing for {lasts}", "red", f": {component.why}{tried}")
 
 
 def _counters(counters: dict[str, int]) -> Table:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from hlmon.contract import Notifier, NotifierFactory, Sink, SinkFactory
-from hlmon.delivery.courier import Courier
+from hlmon.delivery.courier import AlwaysOpen, Courier, Life
 from hlmon.delivery.dispatcher import Dispatcher
 from hlmon.delivery.follower import Follower
 from hlmon.delivery.outbox import Outbox
@@ -22,10 +23,12 @@ from hlmon.journal import Journal
 from hlmon.routing import Inhibit, NotifierPolicy, Policy, Route
 
 __all__ = [
+    "AlwaysOpen",
     "Backoff",
     "Courier",
     "Dispatcher",
     "Follower",
+    "Life",
     "Outbox",
     "common_checkpoints",
     "dispatch",
@@ -57,6 +60,7 @@ def follow_sink(name: str, journal: Journal, sink: Sink, factory: SinkFactory[An
         kinds=factory.kinds,
         max_batch=factory.max_batch,
         linger_ms=factory.linger_ms,
+        kind=factory.name,
         **more,
     )
 
@@ -72,12 +76,14 @@ def dispatch(
     rules: Collection[str] | None = None,
     max_age_ms: int,
     skew_ms: Callable[[], int] = lambda: 0,
+    lives: Mapping[str, Life] = MappingProxyType({}),
     **more: Any,
 ) -> list[Dispatcher]:
     """A dispatcher for each notifier, which know each other's outboxes where one is the other's fallback.
 
     An alert's age counts when it is read, by the exchange's clock, which is `skew_ms` ahead of ours; the attempts to
-    send it may then take as long as they need. `more` are further arguments of Dispatcher, `quarantine` at least.
+    send it may then take as long as they need. `lives` are what
+    surrounds the calls of each. `more` are further arguments of Dispatcher, `quarantine` at least.
     """
     policy = partial(Policy, max_age_ms=max_age_ms, routes=routes, accounts=accounts, inhibit=inhibit, rules=rules)
     outboxes = {name: Outbox(name, journal, policy(notifier=name), skew_ms=skew_ms) for name in notifiers}
@@ -87,6 +93,8 @@ def dispatch(
             notifier.send,
             max_batch=factory.max_batch,
             policy=policies.get(name),
+            life=lives.get(name),
+            kind=factory.name,
             fallback_of=[
                 (outboxes[other], policies[other].fallback_after_minutes)
                 for other in outboxes

@@ -175,6 +175,10 @@ class Outbox:
         if notice and alert and alert.state == "resolved":
             self._table.put([replace(notice, state="dropped", reason="its beginning was refused")])
 
+    def oldest_due_ms(self, now_ms: int) -> int | None:
+        """Since when the oldest that waits and is not held could have been sent; None if nothing waits."""
+        return self._table.oldest_due_ms(self.name, now_ms)
+
     def unread(self) -> int:
         """How many events were not looked at."""
         return max(self._journal.last_seq() - self._cursor, 0)

@@ -18,6 +18,9 @@ LONGEST_ASKED_WAIT_S: Final = 3600.0
 _LONGEST_PAYLOAD: Final = 65_536  # bytes
 _LONGEST_REASON: Final = 500
 
+_GROWS_AFTER: Final = 10
+"""So many full batches are accepted in a row before a larger one is tried: each try that fails may take a time-out."""
+
 _T = TypeVar("_T")
 
 
@@ -46,6 +49,26 @@ def settle(batch: Sequence[_T], accepts: Callable[[Sequence[_T]], bool]) -> Iter
         else:
             middle = len(part) // 2
             open_parts += [part[middle:], part[:middle]]
+
+
+class BatchSize:
+    """How many events one call may have: half as many when they are too many, and slowly more again."""
+
+    def __init__(self, largest: int) -> None:
+        self.now = self.largest = largest
+        self._accepted = 0
+
+    def at_most(self, size: int) -> None:
+        """More than this are too many, as far as is known now."""
+        self.now, self._accepted = max(min(self.now, size), 1), 0
+
+    def accepted(self, size: int) -> None:
+        """So many were accepted in one call."""
+        if size < self.now:  # says nothing about full ones
+            return
+        self._accepted += 1
+        if self._accepted >= _GROWS_AFTER:
+            self.now, self._accepted = min(2 * self.now, self.largest), 0
 
 
 def quarantined(event: Event, origin: str, reason: str) -> Quarantined:

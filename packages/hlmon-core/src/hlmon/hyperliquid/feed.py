@@ -36,6 +36,7 @@ from hlmon.hyperliquid.subscriptions import Subscriptions
 from hlmon.hyperliquid.watch import Watch
 from hlmon.sections import HyperliquidSection
 from hlmon.status import SourceStatus
+from hlmon.watchdog.reasons import NOT_WATCHED
 
 CHECKPOINT_SECONDS = 60.0
 INTRODUCTION_SECONDS = 5.0  # for who the accounts are, and what time it is at the exchange
@@ -147,7 +148,9 @@ class HyperliquidFeed:
             connection.state = "idle"
         accounts = [a.status(self._clock.wall_ms(a.last_seen)) for a in self._accounts.values()]
         problems = [
-            f"account {a.address} is {a.status}: {a.reason}" for a in accounts if a.status in {"refused", "missing"}
+            f"account {a.address} is {a.status}: {a.reason}; {NOT_WATCHED[a.status]}"
+            for a in accounts
+            if a.status in NOT_WATCHED
         ]
         now = self._clock.now()
         doubts = ((a.address, a.modes.problem(now)) for a in self._accounts.values() if a.watchable)

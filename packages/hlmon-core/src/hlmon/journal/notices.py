@@ -78,6 +78,11 @@ class NoticeTable:
         rows = self._file.read(_OWED, (notifier, fallback, waiting_ms, refused_ms, future_ms))
         return [(_notice(row[: len(_NAMES)]), _notice(row[len(_NAMES) :])) for row in rows]
 
+    def oldest_due_ms(self, notifier: str, now_ms: int) -> int | None:
+        """Since when the oldest of what waits and is not held could have been sent; None if nothing does."""
+        query = f"SELECT min(max(decided_ms, hold_until_ms)) FROM notices WHERE {_READY}"
+        return next((row[0] for row in self._file.read(query, (notifier, now_ms))), None)
+
     def of_alert(self, seq: int) -> list[Notice]:
         """What became of one alert, notifier by notifier."""
         return self._select("seq = ?", seq)

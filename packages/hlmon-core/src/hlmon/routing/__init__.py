@@ -1,7 +1,7 @@
 """Which alert reaches which notifier, when and with which others: pure functions, the clock is passed in."""
 
 from hlmon.routing.decide import Policy, Surroundings, condition_of, decide, detained, route_named, take_over
-from hlmon.routing.groups import Group, Waiting, merged, plan
+from hlmon.routing.groups import Group, Waiting, merged, plan, urgency
 from hlmon.routing.match import SEVERITIES, Inhibit, Matcher, NotifierPolicy, Route, Silence
 from hlmon.routing.notice import Notice, NoticeState, is_put_back
 from hlmon.routing.pace import Pace
@@ -30,4 +30,5 @@ __all__ = [
     "review",
     "route_named",
     "take_over",
+    "urgency",
 ]

@@ -32,7 +32,7 @@ def plan(waiting: Iterable[Waiting], now_ms: int, *, at_once: bool = False) -> t
         groups.setdefault(each.notice.batch, []).append(each)
     due = [group for group in groups.values() if at_once or _due_ms(group, now_ms) <= now_ms]
     later = [_due_ms(group, now_ms) for group in groups.values() if not at_once and _due_ms(group, now_ms) > now_ms]
-    return sorted(due, key=_urgency), min(later, default=None)
+    return sorted(due, key=urgency), min(later, default=None)
 
 
 def merged(groups: Iterable[Group], room: int) -> tuple[list[Waiting], int]:
@@ -48,5 +48,6 @@ def _due_ms(group: Group, now_ms: int) -> int:
     return min(joined, min(ready_ms) + round(route.max_wait_seconds * 1000))
 
 
-def _urgency(group: Group) -> tuple[int, int]:
+def urgency(group: Group) -> tuple[int, int]:
+    """What is to be sent first sorts first."""
     return -max(SEVERITIES.index(each.alert.severity) for each in group), group[0].notice.seq

@@ -39,6 +39,21 @@ def quiet_until_ms(hours: str, zone: str, now_ms: int) -> int | None:
 
 
 def _next_ms(day: date, end: time, where: ZoneInfo, now_ms: int) -> int:
-    # Where clocks are put back the same time comes twice, and the first may be over.
+    # PEP 495: where clocks are put back the same time comes twice, and fold=0 is the earlier one, which may be over.
+    # Where they are put forward a time may not come at all; then fold=0 is the later one, and the hours end in between.
     first, second = (datetime.combine(day, end.replace(fold=fold), where).timestamp() for fold in (0, 1))
+    if first > second:
+        return _change_s(round(second), round(first), where) * 1000
     return round((first if first * 1000 > now_ms else second) * 1000)
+
+
+def _change_s(before_s: int, after_s: int, where: ZoneInfo) -> int:
+    """The first second of the new offset, which is not that of `before_s` any more at `after_s`."""
+    old = datetime.fromtimestamp(before_s, where).utcoffset()
+    while after_s - before_s > 1:
+        middle_s = (before_s + after_s) // 2
+        if datetime.fromtimestamp(middle_s, where).utcoffset() == old:
+            before_s = middle_s
+        else:
+            after_s = middle_s
+    return after_s

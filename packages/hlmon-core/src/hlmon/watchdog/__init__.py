@@ -15,7 +15,7 @@ from typing import Final
 
 from hlmon.status import Status
 from hlmon.watchdog.gaps import OpenGaps
-from hlmon.watchdog.reasons import STALE_MS, reasons, uncommitted
+from hlmon.watchdog.reasons import STALE_MS, STUCK_MS, reasons, uncommitted
 from hlmon.watchdog.rhythm import Rhythm, Signal
 from hlmon.watchdog.section import WatchdogSection
 from hlmon.watchdog.skew import SET_CLOCK, TOLD_SKEW_MS, skew_text
@@ -23,6 +23,7 @@ from hlmon.watchdog.skew import SET_CLOCK, TOLD_SKEW_MS, skew_text
 __all__ = [
     "SET_CLOCK",
     "STALE_MS",
+    "STUCK_MS",
     "TOLD_SKEW_MS",
     "OpenGaps",
     "Rhythm",
