@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from hlmon.contract import Deriver
+from hlmon.environment import ENVIRON
 from hlmon.events import Event, Fact
 from hlmon.testing.deriver_case import REPLAY, DeriverCase, derived, parting
 from hlmon.testing.promises import BrokenPromise, check, error_of, named
@@ -76,7 +77,7 @@ class DeriverIsPure(DeriverCase):
 
 def _in_processes(given: bytes) -> list[list[Event]]:
     """What processes of different seeds make of it."""
-    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = dict(ENVIRON) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _CHILD],

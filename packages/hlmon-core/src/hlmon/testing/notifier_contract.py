@@ -158,7 +158,7 @@ class NotifierContract(NotifierCase, defines_cases=True):
             encode(alert) == before, "sending leaves the alerts as they are", because="a retry sends them", seen=alert
         )
 
-    def test_body_and_severity_reach_the_service(self) -> None:
+    def test_body_and_severity_reach_the_reader(self) -> None:
         """The text below the title is there, and whoever reads can tell a warning from the end of the world."""
         same, told = {"subject": "contract", "title": "Contract", "time_ms": START_MS}, {}
         for severity in ("info", "warning", "critical"):
