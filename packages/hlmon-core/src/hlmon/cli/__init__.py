@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "health": "Say whether the monitor is well, by the exit code.",
     "gaps": "List the times that could not be seen.",
     "quarantine": "Deal with what could not be read.",
+    "rejected": "Deliver what was refused after all.",
     "verify": "Prove that no fill is missing.",
     "replay": "Read recorded frames into a journal.",
     "record": "Run, and keep every frame in a file.",

@@ -18,6 +18,7 @@ from hlmon.delivery.dispatcher import Dispatcher
 from hlmon.delivery.follower import Follower
 from hlmon.delivery.outbox import Outbox
 from hlmon.delivery.policy import Backoff, full_jitter, quarantined, settle
+from hlmon.delivery.rejected import Retries
 from hlmon.events import Checkpoint, Name
 from hlmon.journal import Journal
 from hlmon.routing import Inhibit, NotifierPolicy, Policy, Route
@@ -61,6 +62,7 @@ def follow_sink(name: str, journal: Journal, sink: Sink, factory: SinkFactory[An
         max_batch=factory.max_batch,
         linger_ms=factory.linger_ms,
         kind=factory.name,
+        retries=Retries(name, journal),
         **more,
     )
 
@@ -95,6 +97,7 @@ def dispatch(
             policy=policies.get(name),
             life=lives.get(name),
             kind=factory.name,
+            retries=Retries(name, journal),
             fallback_of=[
                 (outboxes[other], policies[other].fallback_after_minutes)
                 for other in outboxes

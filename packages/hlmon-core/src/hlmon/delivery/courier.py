@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Literal, Protocol
 
 from hlmon.delivery.policy import Backoff, full_jitter, quarantined
+from hlmon.delivery.rejected import Retries, Retry, recording
 from hlmon.errors import Permanent, Transient, text_of
 from hlmon.events import Event, Quarantined
 from hlmon.journal import Entry
@@ -91,8 +92,9 @@ class Courier(ABC):
         wait: Wait = threading.Event.wait,
         life: Life | None = None,
         kind: str = "",
+        retries: Retries | None = None,
     ) -> None:
-        """`kind` is the plugin's type as the user writes it.
+        """`kind` is the plugin's type as the user writes it, `retries` what it is to be given again.
 
         `steady_ms` measures ages: it never steps, as `clock_ms`, the wall clock, may.
         """
@@ -100,7 +102,8 @@ class Courier(ABC):
         self.cursor_name = f"{part}.{name}"
         self._part = part
         self._deliver = deliver
-        self._quarantine = quarantine
+        self._quarantine = recording(quarantine, retries) if retries else quarantine
+        self._retries = retries
         self._backoff = backoff or full_jitter()
         self._clock_ms = clock_ms
         self._steady_ms = steady_ms or clock_ms
@@ -205,6 +208,17 @@ class Courier(ABC):
             behind_since_ms=max(self._last_ack_ms, self._idle_ms) + to_wall_ms if lag else None,
             oldest_due_ms=due_ms,
         )
+
+    def _redeliver(self) -> None:
+        """Deliver what was refused once and somebody asks for."""
+        if self._retries is None:
+            return
+        for retry, event in self._retries.due(self._steady_ms()):
+            self._deliver_again(self._retries, retry, event)
+
+    @abstractmethod
+    def _deliver_again(self, retries: Retries, retry: Retry, event: Event) -> None:
+        """Deliver this event out of turn."""
 
     def _oldest_due_ms(self) -> int | None:
         """By the wall clock: since when the oldest alert waits that nothing holds back; None without one."""

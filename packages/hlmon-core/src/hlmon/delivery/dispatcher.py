@@ -22,8 +22,9 @@ from hlmon.delivery.courier import (
 from hlmon.delivery.delays import Delays
 from hlmon.delivery.outbox import Outbox
 from hlmon.delivery.policy import LONGEST_ASKED_WAIT_S, settle
+from hlmon.delivery.rejected import Retries, Retry
 from hlmon.errors import JournalError, Permanent
-from hlmon.events import Alert
+from hlmon.events import Alert, Event
 from hlmon.journal import Entry
 from hlmon.plain import plain_alert
 from hlmon.routing import SEVERITIES, Group, NotifierPolicy, Pace, Waiting, condition_of, merged, plan, urgency
@@ -82,9 +83,16 @@ class Dispatcher(Courier):
             other.take_new(self._clock_ms())  # and then the time, so that nothing it decided is later
             self._outbox.take_over(other, round(minutes * 60_000), self._clock_ms())
         self._outbox.revisit(now_ms)
+        self._redeliver()
         more = self._send_next(now_ms) or more
         self._tell_trouble()
         return more
+
+    def _deliver_again(self, retries: Retries, retry: Retry, event: Event) -> None:
+        if isinstance(event, Alert) and self._outbox.put_back(event, self._clock_ms()):
+            retries.delivered(retry, self._clock_ms())
+        else:
+            retries.refused(retry, "it is no alert of the journal", self._clock_ms())
 
     def _send_next(self, now_ms: int) -> bool:
         waiting = self._outbox.waiting(now_ms)

@@ -15,8 +15,9 @@ from hlmon.delivery.courier import (
     retry_after_of,
 )
 from hlmon.delivery.policy import BatchSize, settle
-from hlmon.errors import Permanent
-from hlmon.events import Checkpoint
+from hlmon.delivery.rejected import Retries, Retry
+from hlmon.errors import Permanent, text_of
+from hlmon.events import Checkpoint, Event
 from hlmon.journal import Entry, Journal
 
 UNSAVED_SKIPS: Final = 500
@@ -64,6 +65,7 @@ class Follower(Courier):
 
     def deliver_next(self) -> bool:
         """Deliver the next batch; returns whether there may be more behind it."""
+        self._redeliver()
         newest = self._journal.last_seq()  # before reading: what is appended meanwhile must stay ahead of the cursor
         limit = self._size.largest if self._refuses_everything else self._size.now
         entries = self._journal.read_after(self._cursor, kinds=self._kinds, limit=limit)
@@ -114,6 +116,19 @@ class Follower(Courier):
         self._attempt = 0
         self._size.accepted(len(events))
         return True
+
+    def _deliver_again(self, retries: Retries, retry: Retry, event: Event) -> None:
+        if self._kinds is not None and event.kind not in self._kinds:
+            retries.refused(retry, f"it takes no events of kind {event.kind}", self._clock_ms())
+            return
+        error = self._call([event])
+        if error is None:
+            self._accepted()
+            retries.delivered(retry, self._clock_ms())
+        elif isinstance(error, Permanent) or not is_expected(error):
+            retries.refused(retry, text_of(error), self._clock_ms())
+        else:
+            retries.later(retry, self._steady_ms())
 
     def _probe(self, entries: Sequence[Entry]) -> None:
         """Offer one event, an older one each time: if one is accepted, it was the others that were bad.

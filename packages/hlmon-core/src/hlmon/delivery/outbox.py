@@ -30,7 +30,10 @@ from hlmon.routing import (
 from hlmon.routing.notice import PUT_BACK_MS
 
 READ_AT_ONCE: Final = 1000
+BY_HAND: Final = "by hand"
+"""The route of an alert that somebody asks for."""
 _CAUSES: Final = 1000
+_SEQ_OF = "SELECT seq FROM events WHERE kind = 'alert' AND kind <> 'fill' AND account = ? AND key = ?"
 _SINCE = "SELECT metadata FROM alerts WHERE created_at_ms >= ? AND id <= ? ORDER BY id DESC LIMIT ?"
 
 _logger = logging.getLogger(__name__)
@@ -164,6 +167,17 @@ class Outbox:
             self._table.mark_refused(self.name, seq, reason)
             if isinstance(alert, Alert) and alert.state == "firing":
                 self._drop_end(seq, condition_of(alert))
+
+    def put_back(self, alert: Alert, now_ms: int) -> bool:
+        """Send this after all, whatever was decided; whether the journal has it."""
+        with self._lock:
+            found = self._journal.query(_SEQ_OF, (alert.account, alert.key))
+            for (seq,) in found:
+                mine = [each for each in self._table.of_alert(seq) if each.notifier == self.name]
+                old = mine[0] if mine else Notice(notifier=self.name, seq=seq, state="refused", decided_ms=now_ms)
+                again = replace(old, state="waiting", decided_ms=now_ms, hold_until_ms=0, reason="")
+                self._table.put([replace(again, route=old.route or BY_HAND, batch=old.batch or BY_HAND)])
+            return bool(found)
 
     def _drop_end(self, seq: int, condition: str) -> None:
         later = (

@@ -27,6 +27,7 @@ from hlmon.journal.exchange import exchange_at, refusal
 from hlmon.journal.file import PATIENCE_S, JournalFile
 from hlmon.journal.notices import NoticeTable
 from hlmon.journal.pruning import LAST_SEQ, Pause, give_back, goes_on, prune
+from hlmon.journal.redelivered import RedeliveredTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
 from hlmon.linking import FillRow
 
@@ -74,6 +75,7 @@ class Journal:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
         self.notices = NoticeTable(file)
+        self.redelivered = RedeliveredTable(file)
         self._appending = threading.Lock()  # held until `_last_seq` says what was committed
         self._grown = threading.Condition()
         self._closed = self._waits_ended = False

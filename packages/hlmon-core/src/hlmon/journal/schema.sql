@@ -52,6 +52,15 @@ CREATE INDEX IF NOT EXISTS notices_by_state ON notices (notifier, state);
 
 CREATE INDEX IF NOT EXISTS notices_by_condition ON notices (notifier, condition) WHERE condition <> '';
 
+-- What was refused for good once and was handed over again.
+CREATE TABLE IF NOT EXISTS redelivered (
+    origin       TEXT NOT NULL,     -- who refused it
+    digest       TEXT NOT NULL,     -- as in the view quarantine
+    delivered_to TEXT NOT NULL,     -- the name of the sink or notifier, empty if it refused it again
+    time_ms      INTEGER NOT NULL,
+    PRIMARY KEY (origin, digest)
+) WITHOUT ROWID;
+
 -- Numbers are REAL so that comparisons work; the exact decimals are in metadata, which is the event itself.
 
 CREATE VIEW fills AS SELECT
