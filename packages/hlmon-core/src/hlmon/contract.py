@@ -27,8 +27,9 @@ class Sink(Protocol):
         No two events of one call share a name, and at most `max_batch` come in one call. Any event may come again in a
         later call: a Fact then changes nothing, a State only if its `version` is larger. Raise Transient (OSError and
         TimeoutError count as such) to get the same events again, fewer at once if that goes on; Permanent if they can
-        never be stored. Having stored some of them before raising does no harm. The call comes on the sink's own
-        thread.
+        never be stored. Having stored some of them before raising does no harm, but a checkpoint must not become
+        durable before what stands in front of it. Kinds that the sink does not know are passed over. The call comes on
+        the sink's own thread.
         """
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:

@@ -21,7 +21,7 @@ from hlmon.config import Config, raise_problems
 from hlmon.contract import ChecksConnection, Deriver
 from hlmon.deadline import LIMIT
 from hlmon.delivery import Courier, common_checkpoints, full_jitter
-from hlmon.errors import JournalBusy, JournalError, text_of
+from hlmon.errors import HlmonError, JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.ingest import Ingest
@@ -263,6 +263,8 @@ class Monitor:
     async def _stop(self, tasks: list[asyncio.Task[Any]]) -> str:
         """Drain; returns why something of what was received is not in the journal, "" if all is."""
         deadline = time.monotonic() + STOP_SECONDS
+        with contextlib.suppress(HlmonError):  # the journal itself may be why it ends
+            self._tell_status()
         LIMIT.hurry()
         self._stopping.set()
         for task in tasks:

@@ -38,7 +38,7 @@ PAUSES_OF_PEACE: Final = 4
 """After so many pauses without a difference that nothing explains the next one is asked about at once again."""
 FRESH_SECONDS: Final = 45.0
 MOST_CHANGES: Final = 4_000
-"""Of one pocket between two agreements: beyond that the next state is taken as it is."""
+"""Of one pocket between two agreements, or of all between two looks: beyond that the next state is taken as it is."""
 DIGITS: Final = 8
 TOLERANCE: Final = 500
 ROUNDING: Final = 100
@@ -174,7 +174,7 @@ class Sums:
         self._new: list[Event] = []
         self._listed: frozenset[str] = frozenset()  # tokens of the last state of balances
         self._spot_ms = 0  # its time, if it was whole
-        self._now = 0.0
+        self._now = self._blind_until = 0.0
         self._cash_at = self._spot_at = float("-inf")  # when the last states came
 
     def take(self, events: Sequence[Event]) -> None:
@@ -182,7 +182,7 @@ class Sums:
         if events and type(events[0]) in MONEY:
             self._new += events
             if len(self._new) > MOST_CHANGES:
-                self._count()
+                self._skip()
 
     def use(self, mode: AccountMode) -> None:
         """The account's mode. With another one everything lies elsewhere; while it is in doubt, nothing is compared."""
@@ -256,6 +256,7 @@ class Sums:
         """Whether no lost event that moves money could hide: everything is shown, and adds up."""
         return (
             self._is_known
+            and now >= self._blind_until
             and self._mode in {"classic", "unified"}
             and now - min(self._cash_at, self._spot_at) <= FRESH_SECONDS
             and all(now >= pocket.not_before for pocket in self._pockets.values())
@@ -276,9 +277,6 @@ class Sums:
         """Put what came into its pockets, once each."""
         new, self._new = self._new, []
         if not self._is_known:
-            if len(new) > MOST_CHANGES:
-                new = new[-MOST_CHANGES // 2 :]
-                self.forget()
             self._new = new
             return
         shared, pairs = self._shared, self.pairs
@@ -293,6 +291,12 @@ class Sums:
                 sums[name] = sums.get(name, 0) + _units(amount)
             for name, total in sums.items():
                 self._put(_name_of(event), event.time_ms, name, total)
+
+    def _skip(self) -> None:
+        """More came between two looks than is compared: the next states are taken as they are."""
+        self._new = self._new[-MOST_CHANGES // 2 :]
+        self.forget()
+        self._blind_until = self._now + BLIND_SECONDS
 
     def _put(self, event: object, time_ms: int, name: str, total: int) -> None:
         pocket = self._pockets.get(name) or self._pocket(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from hlmon.delivery.policy import quarantined, settle
 from hlmon.errors import JournalBusy, JournalError, text_of
 from hlmon.events import STORED, Alert, Event, Fact, Order, Quarantined, Reading, Rebuilt, State, decode, encode
 from hlmon.ingest.admission import Admission
+from hlmon.ingest.save_times import SaveTimes
 from hlmon.journal import UNENDED, Journal
 from hlmon.journal.file import PATIENCE_S
 
@@ -24,8 +25,6 @@ MAX_HELD: Final = 50_000
 """So many events wait in memory, some 100 MB, while another program keeps the journal locked."""
 FINAL_PATIENCE_S: Final = 5.0
 MAX_QUARANTINED: Final = 10_000
-SAVE_AFTER_MS: Final = 60_000
-SAVE_AFTER_EVENTS: Final = 10_000
 
 _LOG = logging.getLogger(__name__)
 _time_ms = attrgetter("time_ms")
@@ -81,7 +80,7 @@ class Ingest:
                 self._wanted_by[kind].append((name, deriver))
         self._scheduled = False
         self._failed: set[tuple[str, str]] = set()
-        self._saves = _SaveTimes()
+        self._saves = SaveTimes(name for name, _, _ in derivers)
 
     def __call__(self, events: Iterable[Event], /) -> int:
         """Admit events in this order; they are durable after the next `flush`.
@@ -159,12 +158,13 @@ class Ingest:
 
     def _commit(self, events: list[Event], final: bool) -> None:
         # What derivers concluded from before it was completed, they must not meet again when they are rebuilt.
-        due = self._saves.are_due(events) or final or self._admission.completes
-        memories = self._dump_memories() if due else {}
+        due = self._saves.due(events)
+        everything = final or self._admission.completes
+        memories = self._dump_memories(None if everything else due) if everything or due else {}
         patience_s = FINAL_PATIENCE_S if final else PATIENCE_S if self._schedule is None else 0.0
         self._append(events, memories, patience_s)
         self._admission.flushed()
-        self._saves.done(events, saved=due)
+        self._saves.done(events, memories)
         self.waiting_since, self.committed_at = None, self._now()
 
     def rebuild(self) -> None:
@@ -273,11 +273,12 @@ class Ingest:
         self._fail(f"kind {event.kind}", error)
         return quarantined(event, "journal", f"it cannot be stored: {text_of(error)}")
 
-    def _dump_memories(self) -> dict[str, bytes]:
+    def _dump_memories(self, names: Collection[str] | None) -> dict[str, bytes]:
+        """The memories of these derivers, None: of all."""
         memories = {}
         for name, _, deriver in self._derivers:
             dump_memory = getattr(deriver, "dump_memory", None)
-            if dump_memory is not None and name not in self.hanging:
+            if dump_memory is not None and (names is None or name in names) and name not in self.hanging:
                 try:
                     with limited(CALL_SECONDS):
                         memories[name] = bytes(dump_memory())
@@ -315,24 +316,3 @@ def _check(derived: Event) -> None:
         raise TypeError(f"{type(derived).__name__} has no time or version that is a whole number")
     if not isinstance(derived, Reading) or derived.kind in STORED:
         raise TypeError(f"{type(derived).__name__} is not an event that can be stored")
-
-
-class _SaveTimes:
-    """When derivers' memories are due: after a minute of the events' time, or many events."""
-
-    def __init__(self) -> None:
-        self._saved_ms: int | None = None
-        self._newest_ms = 0
-        self._events = 0
-
-    def are_due(self, events: Sequence[Event]) -> bool:
-        self._newest_ms = max(self._newest_ms, max(map(_time_ms, events), default=0))
-        if self._saved_ms is None:
-            self._saved_ms = self._newest_ms
-        elapsed_ms = self._newest_ms - self._saved_ms
-        return elapsed_ms >= SAVE_AFTER_MS or self._events + len(events) >= SAVE_AFTER_EVENTS
-
-    def done(self, events: Sequence[Event], *, saved: bool) -> None:
-        self._events += len(events)
-        if saved:
-            self._saved_ms, self._events = self._newest_ms, 0
