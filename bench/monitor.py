@@ -63,8 +63,8 @@ def main() -> None:
     course = Course(fills, int(per_frame))
 
     class TimedJournal(Journal):
-        def append(self, events: Sequence[Event], memories: Mapping[str, bytes] = {}) -> int:
-            written = super().append(events, memories)
+        def append(self, events: Sequence[Event], memories: Mapping[str, bytes] = {}, **options: float) -> int:
+            written = super().append(events, memories, **options)
             course.on_commit(events)
             return written
 

@@ -24,7 +24,18 @@ WRITTEN = sorted(
 )
 
 LAYERS = [
-    {"deadline", "environment", "errors", "events", "output_thread", "plain", "status", "stdout", "uptime"},
+    {
+        "deadline",
+        "environment",
+        "errors",
+        "events",
+        "output_thread",
+        "plain",
+        "redaction",
+        "status",
+        "stdout",
+        "uptime",
+    },
     {"contract", "cost", "labels", "packages", "routing", "fields", "linking", "verify"},
     {"hookspecs", "config", "sections", "secret", "needs", "journal", "telemetry", "schedule", "watchdog"},
     {

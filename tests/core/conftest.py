@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from hlmon import secret
+from hlmon import redaction
 from hlmon.delivery import Follower
 from hlmon.journal import Journal
 from tests.servers.dispatching import Chat, Time, dispatchers_of
@@ -34,9 +34,9 @@ class Appends:
     def __getattr__(self, name):
         return getattr(self.journal, name)
 
-    def append(self, events, memories=None):
+    def append(self, events, memories=None, **more):
         self.appended.append(list(events))
-        return self.journal.append(events, memories or {})
+        return self.journal.append(events, memories or {}, **more)
 
     def contains(self, name):
         self.lookups += 1
@@ -104,4 +104,4 @@ def logging_as_it_was(monkeypatch):
 @pytest.fixture
 def nothing_revealed_before(monkeypatch, logging_as_it_was):
     """No secret of another test is known, and what is logged goes only where this test sends it."""
-    monkeypatch.setattr(secret, "_revealed", {})
+    monkeypatch.setattr(redaction, "_revealed", {})

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from hlmon.contract import SinkFactory
-from hlmon.errors import ConfigError, Transient
-from hlmon.events import Checkpoint, State, decode, encode
+from hlmon.errors import ConfigError, Permanent, Transient
+from hlmon.events import STORED, Checkpoint, State, decode, encode
 from hlmon.testing import SinkContract
+from hlmon.testing.builders import make_fill
 
 PASSWORD = "correct-horse-battery"
 
@@ -23,6 +24,7 @@ class Store:
     def __init__(self) -> None:
         self.rows: list[tuple[Any, str, bytes]] = []
         self.reachable = True
+        self.refused: Any = None
 
     def find(self, name):
         return next((index for index, row in enumerate(self.rows) if row[0] == name), None)
@@ -41,6 +43,11 @@ class MemorySink:
     def write(self, events):
         for event in events:
             self.reach()
+            if event.kind not in STORED:
+                continue
+            if event.name == self.store.refused:
+                self.refuse(event)
+                continue
             known = self.store.find(self.name_of(event))
             if known is None:
                 self.insert(event)
@@ -54,6 +61,9 @@ class MemorySink:
     def reach(self):
         if not self.store.reachable:
             raise Transient("the store is out of reach")
+
+    def refuse(self, event):
+        raise Permanent(f"the store refuses {event.name}")
 
     def insert(self, event):
         self.store.rows.append(self.row(event))
@@ -110,6 +120,11 @@ class MemorySinkContract(SinkContract):
 
     def stored(self):
         return [self.store.event(index) for index in range(len(self.store.rows))]
+
+    def refusal(self):
+        event = make_fill()
+        self.store.refused = event.name
+        return event
 
     @contextmanager
     def outage(self):

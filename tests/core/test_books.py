@@ -304,3 +304,28 @@ def test_what_a_dex_had_that_is_gone_or_renamed_is_no_difference():
     books.compare(AccountState(time_ms=BEGIN_MS + 11_000, dexes=(dex_state("", {}),)), 11.0)
     assert books.doubt(100.0) is None
     assert books.doubtful(100.0) == []
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_more_fills_in_one_millisecond_than_are_kept_lead_to_where_they_end(is_repeated):
+    crowd = [fill(0, place, 1, place + 1) for place in range(1_151)]
+    crowd += [fill(0, 1_151 - place, -1, 2_000 + place) for place in range(1_150)]
+    books = Books()
+    for each in crowd + (crowd[600:] if is_repeated else []):
+        books.take([each])
+    books.take([fill(2_000, 1, -1, 9_999)])
+    books.begin()
+    for seconds in range(5, 60, 5):
+        books.compare(state(1_000 * seconds, {"BTC": 0}), float(seconds))
+        assert not books.in_doubt
+
+
+def test_very_many_fills_from_before_the_first_state_that_are_read_again_are_in_it_already():
+    books = Books()
+    books.compare(state(60_000, {"BTC": 0}), 0.0)
+    for place in range(2_500):
+        books.take([fill(place, place, 1, place + 1)])
+    books.take([fill(4_000, 2_500, -2_500, 9_999)])
+    for seconds in range(5, 60, 5):
+        books.compare(state(60_000 + 1_000 * seconds, {"BTC": 0}), float(seconds))
+        assert not books.in_doubt

@@ -51,7 +51,7 @@ def notify(monkeypatch, tmp_path):
         catalogue = SimpleNamespace(
             notifier=lambda name: factory, source=None, sink=None, rule=None, always_derivers=lambda: ()
         )
-        monkeypatch.setattr(hlmon.cli.notify, "load_catalogue", lambda: catalogue)
+        monkeypatch.setattr(hlmon.cli.notify, "load_catalogue", lambda **_: catalogue)
         tables = "".join(f'[notifier.{name}]\ntype = "phone"\n' for name in notifiers)
         (tmp_path / "hlmon.toml").write_text(f'[[account]]\naddress = "{ALICE}"\n{tables}')
         return run(*arguments, "-c", str(tmp_path / "hlmon.toml"))
@@ -118,7 +118,7 @@ def test_what_the_service_answered_is_shown_from_the_plugins_own_log(notify):
 
 
 def test_a_secret_in_the_words_of_a_notifier_is_replaced(notify, monkeypatch):
-    monkeypatch.setattr("hlmon.secret._revealed", {"env:HOOK": "https://hooks.example/very-secret"})
+    monkeypatch.setattr("hlmon.redaction._revealed", {"env:HOOK": "https://hooks.example/very-secret"})
     result = notify(phone=Phone(RuntimeError("cannot post to https://hooks.example/very-secret")))
     assert "very-secret" not in result.output
     assert "[env:HOOK]" in result.stdout

@@ -12,8 +12,8 @@ KEY = "9f" * 32
 ACCOUNT = f'[[account]]\naddress = "{ALICE}"\nlabel = "main"\n'
 PHONE = '[notifier.phone]\ntype = "telegram"\n'
 KNOWN = (
-    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, retention_days, route, rule, sink, "
-    "source, watchdog"
+    "account, alert_max_age_seconds, hyperliquid, inhibit, journal, notifier, plugins, retention_days, route, rule, "
+    "sink, source, watchdog"
 )
 
 WRONG = {

@@ -15,10 +15,12 @@ from urllib.parse import quote, quote_plus
 import msgspec
 import pytest
 
-from hlmon import ConfigError, Secret, secret
+from hlmon import ConfigError, Secret, redaction
 from hlmon.config import PartTable
 from hlmon.contract import SinkFactory
+from hlmon.errors import text_of
 from hlmon.parts import part_config
+from hlmon.redaction import redact
 from hlmon.telemetry import configure_logging
 
 pytestmark = pytest.mark.usefixtures("nothing_revealed_before")
@@ -126,16 +128,14 @@ def test_a_secret_that_contains_another_is_replaced_as_a_whole(monkeypatch):
     monkeypatch.setenv("LONG", "token-and-more")
     Secret("env:SHORT").reveal()
     Secret("env:LONG").reveal()
-    assert secret.redact("token-and-more, token") == "[env:LONG], [env:SHORT]"
+    assert redact("token-and-more, token") == "[env:LONG], [env:SHORT]"
 
 
 def test_the_address_of_a_webhook_is_replaced_without_its_host_too(monkeypatch):
     monkeypatch.setenv("WEBHOOK", "https://discord.com/api/webhooks/1/token")
     Secret("env:WEBHOOK").reveal()
     said = "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /api/webhooks/1/token"
-    assert (
-        secret.redact(said) == "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /[env:WEBHOOK]"
-    )
+    assert redact(said) == "HTTPSConnectionPool(host='discord.com'): Max retries exceeded with url: /[env:WEBHOOK]"
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -173,8 +173,8 @@ ENCODED = {
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_a_secret_is_found_in_whatever_its_characters_were_encoded(encoding, monkeypatch):
-    monkeypatch.setattr(secret, "_revealed", {"env:ODD": ODD})
-    shown = secret.redact(f"before {ENCODED[encoding]} after")
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD})
+    shown = redact(f"before {ENCODED[encoding]} after")
     assert re.fullmatch(r"before [^a-z]*(key[^a-z]*)?b?'?\[env:ODD\]\W* after", shown)
 
 
@@ -185,7 +185,7 @@ class Odd(Exception):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_no_value_of_any_type_brings_a_secret_into_the_log(as_json, monkeypatch):
-    monkeypatch.setattr(secret, "_revealed", {"env:ODD": ODD, "env:PIN": "41144114"})
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD, "env:PIN": "41144114"})
     stream = io.StringIO()
     configure_logging("INFO", json=as_json, stream=stream)
     extra = {
@@ -205,10 +205,15 @@ def test_no_value_of_any_type_brings_a_secret_into_the_log(as_json, monkeypatch)
     assert stream.getvalue().count("[env:ODD]") > len(extra)
 
 
+def test_an_error_in_one_line_as_it_goes_into_the_status_and_the_quarantine_shows_no_secret(monkeypatch):
+    monkeypatch.setattr(redaction, "_revealed", {"env:ODD": ODD})
+    assert text_of(ValueError(f"POST {quote(ODD, safe='')} failed")) == "ValueError: POST [env:ODD] failed"
+
+
 def test_very_short_secrets_are_left_in_text_that_they_would_riddle(monkeypatch):
     monkeypatch.setenv("TINY", "a")
     Secret("env:TINY").reveal()
-    assert secret.redact("a banana") == "a banana"
+    assert redact("a banana") == "a banana"
 
 
 def test_secrets_are_equal_by_reference():

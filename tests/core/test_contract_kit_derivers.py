@@ -6,6 +6,7 @@ import itertools
 import time
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -143,6 +144,39 @@ class FailsOnOthers(EverySecondFill):
         return super().__call__(event)
 
 
+class AsksAFile(EverySecondFill):
+    def alert(self, event, **changes):
+        return super().alert(event, body=Path(__file__).read_text()[:3])
+
+
+class Sleeps(EverySecondFill):
+    def __call__(self, event):
+        time.sleep(0)
+        return super().__call__(event)
+
+
+class RemembersEveryFill(EverySecondFill):
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __call__(self, event):
+        if event.kind == "fill":
+            self.seen.add((event.account, event.key))
+        return super().__call__(event)
+
+
+class ListsItsCoinsAsTheyHash(EverySecondFill):
+    def alert(self, event, **changes):
+        return super().alert(event, body=",".join({"BTC", "ETH", "SOL", "HYPE", event.coin}))
+
+
+class HashingContract(SecondFillContract):
+    """Has a name of its own, by which another process finds it."""
+
+    deriver = ListsItsCoinsAsTheyHash
+
+
 def contract_of(deriver_type: type, **fields: object) -> SecondFillContract:
     return type(f"{deriver_type.__name__}Contract", (SecondFillContract,), {"deriver": deriver_type, **fields})()
 
@@ -162,6 +196,10 @@ WRONG_DERIVERS = [
     (contract_of(DerivesReadings), "test_it_derives_only_what_is_stored"),
     (contract_of(DerivesFloats), "test_it_derives_only_what_is_stored"),
     (contract_of(NamesAlertsAlike), "test_a_fact_is_derived_once"),
+    (contract_of(AsksAFile), "test_it_does_no_io"),
+    (contract_of(Sleeps), "test_it_does_no_io"),
+    (contract_of(RemembersEveryFill), "test_its_memory_does_not_grow_for_ever"),
+    (HashingContract(), "test_the_order_of_hashes_plays_no_part"),
     (contract_of(EditsEvents), "test_events_are_not_changed"),
     (contract_of(CountsUndeclaredOrders), "test_events_of_other_kinds_are_ignored"),
     (contract_of(FailsOnOthers), "test_events_of_other_kinds_are_ignored"),

@@ -203,6 +203,22 @@ class LogsItsToken(ChatNotifier):
         super().send(alerts)
 
 
+class TellsTitlesOnly(ChatNotifier):
+    def text(self, alert):
+        return f"[{alert.severity}] {alert.title}"
+
+
+class TellsEverythingAlike(ChatNotifier):
+    def text(self, alert):
+        return f"{alert.title}\n{alert.body}"[:2000]
+
+
+class LeavesAThread(ChatNotifier):
+    def __init__(self, chat):
+        super().__init__(chat)
+        threading.Thread(target=threading.Event().wait, args=[10], name="poller", daemon=True).start()
+
+
 def contract_of(notifier_type: type[ChatNotifier], **proofs: bool) -> ChatContract:
     return type(f"{notifier_type.__name__}Contract", (ChatContract,), {"notifier": notifier_type, **proofs})()
 
@@ -222,6 +238,9 @@ WRONG_NOTIFIERS = [
     (contract_of(RepeatsRefusals), "test_a_refusal_raises_permanent"),
     (contract_of(ForgetsTheWait), "test_the_wait_that_was_asked_for_is_passed_on"),
     (contract_of(ChatNotifier, proves_config=False), "test_opening_with_a_wrong_config_raises_config_error"),
+    (contract_of(TellsTitlesOnly), "test_body_and_severity_reach_the_reader"),
+    (contract_of(TellsEverythingAlike), "test_body_and_severity_reach_the_reader"),
+    (contract_of(LeavesAThread), "test_closing_leaves_no_thread_and_no_connection"),
     (contract_of(LeaksItsToken), "test_secrets_never_show"),
     (contract_of(LogsItsToken), "test_secrets_never_show"),
 ]

@@ -173,6 +173,38 @@ class FailsWithItsKey(Reader):
         raise OSError(f"GET https://exchange.example/{KEY}: 502")
 
 
+class TakesAnOutageForAnEnd(Reader):
+    async def run(self, ingest, /):
+        with suppress(OSError):
+            await super().run(ingest)
+
+
+class TriesAgainInSilence(Reader):
+    async def reach(self):
+        while not self.exchange.reachable:
+            await asyncio.sleep(0.01)
+
+
+class TriesAgainAndSaysSo(TriesAgainInSilence):
+    async def reach(self):
+        if not self.exchange.reachable:
+            logging.getLogger("exchange").warning("out of reach, trying again")
+        await super().reach()
+
+
+class TestTryingAgain(ReaderContract):
+    """A source may go on by itself, if it says so."""
+
+    source = TriesAgainAndSaysSo
+    patience_seconds = 1.0
+
+
+class LeavesAThread(Reader):
+    def __init__(self, exchange):
+        super().__init__(exchange)
+        threading.Thread(target=threading.Event().wait, args=[10], name="reader", daemon=True).start()
+
+
 class HangsInOpening(ReaderContract):
     patience_seconds = 0.2
     released: threading.Event
@@ -190,6 +222,8 @@ CANCEL = "test_a_cancelled_run_ends_at_once"
 FREE = "test_the_event_loop_stays_free"
 STATUS = "test_its_status_can_be_asked_at_any_time"
 CONFIG = "test_opening_with_a_wrong_config_raises_config_error"
+OUTAGE = "test_an_outage_in_a_run_is_no_end_of_the_input"
+CLOSED = "test_closing_leaves_no_thread_and_no_connection"
 REACH = "test_an_unreachable_input_is_said_in_time"
 SECRETS = "test_secrets_never_show"
 
@@ -211,6 +245,9 @@ WRONG_RUNS = [
     (contract_of(Reader, refusal=""), CONFIG, "without a text"),
     (contract_of(Reader, proves_reach=False), REACH, "as if all were well"),
     (HangsInOpening(), REACH, r"after 0.2 s it is at .*wait"),
+    (contract_of(TakesAnOutageForAnEnd), OUTAGE, "it returned by itself, without a word"),
+    (contract_of(TriesAgainInSilence), OUTAGE, "it was cancelled, without a word"),
+    (contract_of(LeavesAThread), CLOSED, "the threads reader, reader, reader"),
     (contract_of(TellsItsKey), SECRETS, "begins with"),
     (contract_of(LogsItsKey), SECRETS, "begins with"),
     (contract_of(FailsWithItsKey), SECRETS, "begins with"),

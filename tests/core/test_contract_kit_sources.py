@@ -40,9 +40,14 @@ class Reader:
         self.exchange = exchange
 
     async def run(self, ingest, /):
+        await self.reach()
         for page in self.exchange.pages:
             self.feed(ingest, page)
             await self.turn()
+
+    async def reach(self):
+        if not self.exchange.reachable:
+            raise OSError("the exchange is out of reach")
 
     def feed(self, ingest, numbers):
         ingest(event for number in numbers for event in self.events(number))

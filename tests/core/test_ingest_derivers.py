@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from hlmon.errors import JournalError
@@ -75,6 +78,56 @@ def test_a_deriver_that_raises_stops_neither_its_event_nor_the_others(journal, c
     assert ingest.failures == {"broken": 2}
     assert len(caplog.records) == 1
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), type("Panic", (BaseException,), {})("a panic")]
+)
+def test_a_deriver_that_raises_what_is_no_exception_stops_nothing_either(journal, error):
+    def panic(event):
+        raise error
+
+    ingest = Ingest(journal, [("broken", frozenset({"fill"}), panic)])
+    fill = make_fill()
+    assert ingest([fill]) == 1
+    ingest.flush()
+    assert events_in(journal) == [fill]
+    assert ingest.failing["broken"][1].startswith(type(error).__name__)
+
+
+def test_a_deriver_is_failing_until_a_call_goes_well(journal):
+    def pick(event):
+        if event is bad:
+            raise ZeroDivisionError("broken")
+        return ()
+
+    bad, good = make_fill(), make_fill()
+    ingest = Ingest(journal, [("picky", frozenset({"fill"}), pick)], now=lambda: 7.0)
+    ingest([bad])
+    assert ingest.failing == {"picky": (7.0, "ZeroDivisionError: broken")}
+    ingest([good])
+    assert ingest.failing == {}
+    assert ingest.failures == {"picky": 1}
+
+
+def test_a_deriver_that_hangs_is_cut_off_and_not_called_again(journal, monkeypatch):
+    def hang(event):
+        calls.append(event)
+        threading.Event().wait()
+
+    monkeypatch.setattr("hlmon.ingest.CALL_SECONDS", 0.1)
+    monkeypatch.setattr("hlmon.deadline.TICK_SECONDS", 0.02)
+    calls: list = []
+    kinds = frozenset({"fill"})
+    alert = make_alert()
+    ingest = Ingest(journal, [("hanging", kinds, hang), ("fine", kinds, lambda event: [alert])])
+    fills = [make_fill(), make_fill()]
+    assert ingest(fills) == 2
+    ingest.flush(final=True)
+    assert events_in(journal) == [fills[0], alert, fills[1]]
+    assert calls == fills[:1]
+    assert ingest.hanging == {"hanging"}
+    assert "did not return within" in ingest.failing["hanging"][1]
 
 
 class Unheard(Reading, frozen=True, kw_only=True, tag="unheard"):

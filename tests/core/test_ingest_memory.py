@@ -60,7 +60,7 @@ def test_a_memory_is_saved_with_the_append_after_a_minute_of_the_events_time(jou
 
 
 def test_a_memory_is_saved_after_many_events(journal, monkeypatch):
-    monkeypatch.setattr("hlmon.ingest.SAVE_AFTER_EVENTS", 6)
+    monkeypatch.setattr("hlmon.ingest.save_times.SAVE_AFTER_EVENTS", 6)
     ingest = ingest_with(journal, Remembers())
     saved = []
     for number in range(6):

@@ -204,7 +204,7 @@ def test_prune_leaves_what_no_saved_memory_knows(journal):
 
 
 def test_prune_works_through_many_small_transactions(journal, monkeypatch):
-    monkeypatch.setattr("hlmon.journal.PRUNE_ROWS", 2)
+    monkeypatch.setattr("hlmon.journal.pruning.STEP_ROWS", 2)
     journal.append([make_fill(time_ms=time_ms) for time_ms in range(5)])
     assert journal.prune(50) == 5
 

@@ -36,7 +36,7 @@ class TestLogNotifier(NotifierContract):
         return NoConfig()
 
     def sent(self):
-        return [record.getMessage() for record in self.log.records if record.name == "hlmon.alerts"]
+        return [f"{each.levelname} {each.getMessage()}" for each in self.log.records if each.name == "hlmon.alerts"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import nullcontext
 from email.message import Message
@@ -122,6 +123,10 @@ def test_hooks_are_called_once_and_only_for_what_is_asked():
         (failing(ModuleNotFoundError("No module named 'boto3'")), "ModuleNotFoundError: No module named 'boto3'"),
         (failing(RuntimeError("two\n  lines")), "RuntimeError: two lines"),
         (failing(SystemExit(3)), "SystemExit: 3"),
+        (failing(pytest.skip.Exception("no reason")), "Skipped: no reason"),
+        (failing(asyncio.CancelledError()), "CancelledError"),
+        (failing(type("PanicException", (BaseException,), {})("a panic")), "PanicException: a panic"),
+        (lambda: plugin(hlmon_sinks=failing(GeneratorExit())), "hlmon_sinks: GeneratorExit"),
         (lambda: plugin(hlmon_snks=[]), "unknown hook hlmon_snks; did you mean 'hlmon_sinks'?"),
         (lambda: plugin(hlmon_sinks=failing(OSError("no disk"))), "hlmon_sinks: OSError: no disk"),
         (lambda: plugin(hlmon_sinks=3), "hlmon_sinks: TypeError: 'int' object is not iterable"),
@@ -133,6 +138,21 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_the_others_work(load, rea
     bad = entry("bad", load)
     assert broken(bad, GOOD) == {"bad": reason, "good": None}
     assert catalogue_of(bad, GOOD).sink("archive").name == "archive"
+
+
+def test_a_plugin_that_is_broken_is_a_warning_and_one_that_is_disabled_is_none():
+    entries = (
+        GOOD,
+        entry("bad", failing(RuntimeError("no idea"))),
+        entry("off", failing(RuntimeError("never loaded"))),
+    )
+    (warning,) = load_catalogue(entries, disabled=frozenset({"off"})).warnings
+    assert warning.startswith("the plugin bad is broken: RuntimeError: no idea; it is left out (")
+
+
+def test_a_ctrl_c_while_plugins_are_loaded_is_the_users():
+    with pytest.raises(KeyboardInterrupt):
+        catalogue_of(entry("slow", failing(KeyboardInterrupt())))
 
 
 def test_a_hook_with_parameters_that_hlmon_does_not_pass_is_broken():

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from hlmon.cli import program
 from hlmon.delivery.rejected import Retries, retries_path
 from hlmon.errors import Permanent, Transient
+from hlmon.ingest import Ingest
+from hlmon.quarantine import QuarantineDesk
 from hlmon.routing import Route
 from hlmon.testing.builders import ALICE, make_alert, make_fill
 from tests.core.delivering import Plugin, deliver_all
@@ -90,6 +92,16 @@ def test_a_sink_gets_it_after_all_once_and_the_rest_goes_on(journal, fill, sink_
     assert plugin.kept == [fill, late]
     assert (listed(), listed("--all")) == ([], [("archive", "delivered to archive")])
     assert "dealt with" in run("list")
+
+
+def test_the_monitor_counts_what_was_refused_until_it_is_delivered_after_all_or_dismissed(journal, fill, sink_of):
+    desk = QuarantineDesk(journal, Ingest(journal, []), lambda: 0)
+    desk.look()
+    assert desk.rejected == {"archive": 1}
+    run("retry")
+    deliver_all(sink_of(Plugin()))
+    desk.look()
+    assert desk.rejected == {}
 
 
 def test_what_is_asked_for_without_a_monitor_is_delivered_by_the_next_one_and_by_no_later_one(fill, sink_of):

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from hlmon import ConfigError, Secret, secret
+from hlmon import ConfigError, Secret, redaction
 from hlmon.watchdog import WatchdogSection, healthz, watching
 from hlmon.watchdog.healthz import answering
 
@@ -48,7 +48,7 @@ def test_a_head_is_answered_without_the_body_and_another_path_not_at_all(ask):
 
 
 def test_a_secret_that_got_into_a_reason_is_replaced_by_its_reference(ask, monkeypatch):
-    monkeypatch.setattr(secret, "_revealed", {})
+    monkeypatch.setattr(redaction, "_revealed", {})
     monkeypatch.setenv("KEY", 'pass"word')
     Secret("env:KEY").reveal()
     with answering("127.0.0.1:0", lambda: ['sink db fails: no entry for pass"word']) as port:

@@ -144,8 +144,8 @@ def test_whoever_has_something_to_deliver_and_delivers_nothing_is_late_though_it
 def test_what_was_refused_for_good_is_a_reason_until_it_is_dealt_with():
     (said,) = why(rejected={"archive": 3})
     assert said == (
-        "archive refused 3 of what it got for good: see hlmon quarantine list; "
-        "hlmon rejected retry delivers it after all, hlmon quarantine dismiss lets it be"
+        "archive refused 3 of what it got for good: see hlmon rejected list; retry delivers it after all, "
+        "hlmon quarantine dismiss lets it be"
     )
 
 

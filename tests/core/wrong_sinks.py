@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from hlmon.errors import Permanent, Transient
-from hlmon.events import State, encode
+from hlmon.events import STORED, State, encode
 from tests.core.memory_sink import PASSWORD, MemorySink, MemorySinkContract
 
 
@@ -229,6 +230,61 @@ class LosesWhatOtherThreadsWrite(MemorySink):
             super().write(events)
 
 
+class WritesTableByTable(MemorySink):
+    def write(self, events):
+        super().write(sorted(events, key=lambda event: event.kind))
+
+
+class ChecksOffFirst(MemorySink):
+    def write(self, events):
+        super().write(sorted(events, key=lambda event: event.kind != "checkpoint"))
+
+
+class SwallowsRefusals(MemorySink):
+    def refuse(self, event):
+        pass
+
+
+class RepeatsRefusals(MemorySink):
+    def refuse(self, event):
+        raise Transient("the store answered 400")
+
+
+class StopsForGoodAtARefusal(MemorySink):
+    refused = False
+
+    def refuse(self, event):
+        self.refused = True
+        super().refuse(event)
+
+    def reach(self):
+        if self.refused:
+            raise Transient("the transaction is aborted")
+        super().reach()
+
+
+class KnowsTheKindsOfToday(MemorySink):
+    def write(self, events):
+        for event in events:
+            STORED[event.kind]
+        super().write(events)
+
+
+class LeavesAThread(MemorySink):
+    def __init__(self, store):
+        super().__init__(store)
+        threading.Thread(target=threading.Event().wait, args=[10], name="flusher", daemon=True).start()
+
+
+class LeavesAConnection(MemorySink):
+    def __init__(self, store):
+        super().__init__(store)
+        self.connection = socket.socket()
+
+    def __del__(self):
+        self.connection.close()
+
+
 def contract_of(sink_type: type[MemorySink], **proofs: bool) -> MemorySinkContract:
     return type(f"{sink_type.__name__}Contract", (MemorySinkContract,), {"sink": sink_type, **proofs})()
 
@@ -265,5 +321,13 @@ WRONG_SINKS = [
     (contract_of(ForgetsWhatFailed), "test_an_open_sink_recovers_from_an_outage"),
     (contract_of(MemorySink, proves_reach=False), "test_opening_an_unreachable_store_says_so"),
     (contract_of(MemorySink, proves_config=False), "test_opening_with_a_wrong_config_raises_config_error"),
+    (contract_of(WritesTableByTable), "test_a_checkpoint_is_stored_after_what_it_covers"),
+    (contract_of(ChecksOffFirst), "test_a_checkpoint_is_stored_after_what_it_covers"),
+    (contract_of(SwallowsRefusals), "test_a_refused_event_raises_permanent"),
+    (contract_of(RepeatsRefusals), "test_a_refused_event_raises_permanent"),
+    (contract_of(StopsForGoodAtARefusal), "test_a_refused_event_raises_permanent"),
+    (contract_of(KnowsTheKindsOfToday), "test_kinds_that_it_does_not_know_are_passed_over"),
+    (contract_of(LeavesAThread), "test_closing_leaves_no_thread_and_no_connection"),
+    (contract_of(LeavesAConnection), "test_closing_leaves_no_thread_and_no_connection"),
     (contract_of(LeaksItsPassword), "test_secrets_never_show"),
 ]

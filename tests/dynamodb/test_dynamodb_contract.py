@@ -11,6 +11,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from hlmon.testing import PluginContract, SinkContract
+from hlmon.testing.builders import make_alert
 from hlmon_dynamodb.config import DynamodbConfig
 from hlmon_dynamodb.sink import FACTORY
 
@@ -29,6 +30,9 @@ class DynamodbContract(SinkContract):
 
     def stored(self):
         return self.shared.stored_in(self.fresh.endpoint_url, self.fresh.prefix)
+
+    def refusal(self):
+        return make_alert(subject="x" * 2_000)  # a key may have 1,024 bytes
 
     def wrong_configs(self):
         return {

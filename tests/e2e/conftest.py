@@ -68,6 +68,15 @@ class Monitor:
         result = self.hlmon("status", "--json")
         return json.loads(result.stdout) if result.stdout else {"running": False, "status": None}
 
+    def said(self) -> dict | None:
+        """What the monitor last said of itself, read from the journal; None before it said anything."""
+        try:
+            with Journal.open(self.journal, read_only=True) as journal:
+                body = journal.status()
+        except JournalError:  # not there yet
+            return None
+        return json.loads(body) if body else None
+
     def source(self) -> dict:
         """What `hlmon status --json` says of the exchange's feed."""
         status = self.status()["status"]

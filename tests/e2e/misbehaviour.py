@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hlmon.errors import JournalError
-from hlmon.journal import Journal
 from tests.e2e.conftest import Monitor, inherited, toml_of
 from tests.servers.site import install
 
@@ -124,11 +121,7 @@ class Told:
         return [stored[0][0] if stored else 0, sum('"kind":"fill"' in line for line in lines), told]
 
     def _status(self) -> dict[str, Any]:
-        try:
-            with Journal.open(self.monitor.journal, read_only=True) as journal:
-                return json.loads(journal.status() or "{}")
-        except JournalError:  # not there yet
-            return {}
+        return self.monitor.said() or {}
 
     def _status_of_account(self) -> str:
         accounts = [each for source in self._status().get("sources", ()) for each in source["accounts"]]

@@ -27,11 +27,12 @@ from hlmon_sim.server import SimServer
 from tests.e2e.sampling import OPEN_GAPS, Sampler
 from tests.e2e.truth import Body, seen_closes, stop_trading, truth_of
 from tests.e2e.verdicts import verdicts
+from tests.e2e.watching import is_whole
 
 ACCOUNTS = 4
 BUSY_S = 70.0
 CALM_S = 66.0  # longer than the patience: what was lost in the busy time is either told by then or a violation
-SETTLE_S = 30.0
+SETTLE_S = 150.0  # what is still to be read takes its time where little weight is left
 STATES_S = 6.0  # account states come every 5 s
 SAMPLE_S = 1.0
 LASTING = {"crowd", "unreadable_rows", "malformed"}  # what they hide or spoil stays so
@@ -159,7 +160,7 @@ def tell(plan: Plan, folder: Path) -> Result:
             stops = list(plan.stops)
             _sample(sampler, monitor, BUSY_S + CALM_S, stops)
             exchange.do(lambda: stop_trading(server))
-            _settle(sampler, monitor, truth)
+            _settle(sampler, monitor, truth, may_be_unwell=_may_be_unwell(plan, server))
             books = exchange.do(lambda: books_of(server))
             exit_code = monitor.stop(kill=False)
     finally:
@@ -180,8 +181,7 @@ def _result(
     with Journal.open(monitor.journal, read_only=True) as journal:
         gaps = [gap for (body,) in journal.query(OPEN_GAPS) if (gap := json.loads(body)).get("account")]
         found = verdicts(truth_of(sampler.truth), journal, books, sampler.began_ms)
-        may_be_unwell = LASTING & set(server.faults.done) or abs(plan.skew_seconds) > 60
-        found["not well at the end"] = [] if may_be_unwell else sampler.last_reasons
+        found["not well at the end"] = [] if _may_be_unwell(plan, server) else sampler.last_reasons
         rows = journal.query("SELECT kind, count(*) FROM events GROUP BY kind")
     return Result(
         seed=plan.seed,
@@ -215,8 +215,16 @@ def _sample(sampler: Sampler, monitor: Monitor, seconds: float, stops: list[tupl
         time.sleep(SAMPLE_S)
 
 
-def _settle(sampler: Sampler, monitor: Monitor, truth: Path) -> None:
-    """Until the journal has everything that no gap names, and the closes that may come ten seconds after their fill."""
+def _may_be_unwell(plan: Plan, server: SimServer) -> bool:
+    """Whether something happened after which the monitor is not well for as long as the story lasts."""
+    return bool(LASTING & set(server.faults.done)) or abs(plan.skew_seconds) > 60
+
+
+def _settle(sampler: Sampler, monitor: Monitor, truth: Path, *, may_be_unwell: bool) -> None:
+    """Until the journal has everything that no gap names, and the closes that may come ten seconds after their fill.
+
+    The monitor must say, too, that it reads nothing back any more, and that it is well if it can be.
+    """
     began = time.monotonic()
     while (passed := time.monotonic() - began) < SETTLE_S:
         monitor.keep_alive()
@@ -229,6 +237,8 @@ def _settle(sampler: Sampler, monitor: Monitor, truth: Path) -> None:
             continue
         if (
             passed > STATES_S
+            and is_whole(monitor.journal, ACCOUNTS)
+            and (may_be_unwell or not sampler.last_reasons)
             and not sampler.lacking(gaps, 0)
             and len(seen_closes(closes)) >= len(truth_of(truth)["close"])
         ):

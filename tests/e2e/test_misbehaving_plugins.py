@@ -26,11 +26,12 @@ CLOSING = [Case("close", way) for way in WAYS if way != "blocks"]
 CLOSING += [Case("close", "blocks", (kind,)) for kind in TYPES]  # one after the other they would need 20 s
 LOADING = [Case("import", way, ("plugin",)) for way in WAYS]
 LOADING += [Case(hook, way, ("plugin",)) for hook in HOOKS for way in ("panics", "hangs")]
-ALL = [*AT_WORK, *SIDE_CALLS, *CLOSING, *LOADING]
+LEAVING = [Case("open", "leaves a thread", ("sink",)), Case("open", "hangs at exit", ("sink",))]
+ALL = [*AT_WORK, *SIDE_CALLS, *CLOSING, *LOADING, *LEAVING]
 
 
 def expects_names(case: Case) -> bool:
-    return case in AT_WORK + SIDE_CALLS and case.way not in HARMLESS
+    return case in [*AT_WORK, *SIDE_CALLS] and case.way not in HARMLESS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,6 +86,12 @@ def test_what_does_not_close_is_named_in_the_log(case):
 @pytest.mark.parametrize("case", LOADING, ids=str)
 def test_a_plugin_that_cannot_be_loaded_and_that_no_config_names_is_a_warning(case):
     assert ("the plugin misbehaving is broken" in case.log) == (case.way not in HARMLESS)
+
+
+def test_whatever_keeps_the_process_after_its_end_is_named():
+    thread, function = LEAVING
+    assert "these threads of plugins did not end: left by sink" in thread.log
+    assert "something did not end" in function.log
 
 
 @pytest.fixture(scope="module")

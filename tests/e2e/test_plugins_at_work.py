@@ -117,9 +117,11 @@ def test_what_a_hanging_sink_did_not_take_waits_for_it_in_the_journal(story):
     assert cursors["sink.archive"] > 0
 
 
-def test_a_broken_plugin_that_is_not_used_does_not_matter(exchange, monitor_of, make_toml, environ):
+def test_a_broken_plugin_that_is_not_used_is_a_warning(exchange, monitor_of, make_toml, environ):
     result = monitor_of(make_toml(exchange.url, ["0x" + "1" * 40]), environ).check()
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
+    (warning,) = result.stderr.splitlines()
+    assert "the plugin broken is broken: ModuleNotFoundError" in warning
 
 
 def test_a_broken_plugin_that_the_config_uses_is_an_error_that_says_what_is_wrong_with_it(

@@ -172,7 +172,7 @@ def funding_differences(truth: t.Truth, journal: Journal) -> list[str]:
             payment
             for place, payment in payments
             if (payment["account"], payment["coin"]) == (close["account"], close["coin"])
-            and life["opened"] < payment["time_ms"] <= life["closed"]
+            and _is_paid_by(payment, life)
             and place > seq
         ]
         before = [payment for payment in late if payment["time_ms"] < life["closed"]]  # the others may follow the close
@@ -181,6 +181,13 @@ def funding_differences(truth: t.Truth, journal: Journal) -> list[str]:
         if t.rounded(life["funding"]) not in sums:
             lines.append(f"{close['coin']} {close['time_ms']}: {told} or {sums}, truly {life['funding']}")
     return lines
+
+
+def _is_paid_by(payment: t.Body, life: t.Body) -> bool:
+    """Whether a payment is of this life; at the moment of the opening another one may have been paid for before it."""
+    if payment["time_ms"] == life["opened"]:
+        return (Decimal(payment["size"]) > 0) is (life["side"] == "long")
+    return bool(life["opened"] < payment["time_ms"] <= life["closed"])
 
 
 def cvd_differences(truth: t.Truth, stored: dict[str, list[t.Body]]) -> list[str]:

@@ -6,6 +6,7 @@ BAD_MOMENT and BAD_WAY of the environment say when and how, BAD_KINDS which of i
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import os
 import sys
@@ -19,7 +20,7 @@ from hlmon import DeriverFactory, NoConfig, NotifierFactory, SinkFactory, Source
 MOMENT = os.environ["BAD_MOMENT"]
 WAY = os.environ["BAD_WAY"]
 KINDS = os.environ.get("BAD_KINDS", "source sink notifier rule").split()
-REPEATS = WAY not in {"prints", "blocks"}
+REPEATS = WAY in {"raises", "panics", "hangs", "exits"}
 
 
 class Panic(BaseException):
@@ -41,6 +42,10 @@ def act(moment: str, kind: str) -> None:
     if WAY == "prints":
         print(f"{kind} prints", "\x1b[31m", flush=True)  # noqa: T201
         print(f"{kind} prints", file=sys.stderr, flush=True)  # noqa: T201
+    if WAY == "leaves a thread":
+        threading.Thread(target=threading.Event().wait, name=f"left by {kind}", daemon=False).start()
+    if WAY == "hangs at exit":
+        atexit.register(threading.Event().wait)
     if WAY == "blocks":
         ctypes.PyDLL(None).sleep(5)  # with the GIL in its hand
 

@@ -42,6 +42,11 @@ def _amounts_of(value: Any) -> Iterator[str]:
         yield value
 
 
+def payloads(request: str) -> list[Any]:
+    """Every answer to this request, as it came."""
+    return [line["payload"] for name, line in _lines("rest_*.jsonl") if name == request]
+
+
 def events() -> list[Event]:
     """The first telling of every fill, order, funding payment and ledger entry."""
     found: dict[tuple[str, str, str], Event] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from hlmon import Secret, Settings
 from hlmon.testing import PluginContract, SinkContract
-from hlmon.testing.builders import make_fill
+from hlmon.testing.builders import make_alert, make_fill
 from hlmon_supabase.sink import FACTORY, SupabaseConfig
 from tests.servers import recorded
 from tests.servers.supabase import ANON_KEY, SERVICE_KEY
@@ -54,6 +55,10 @@ class SupabaseCase:
     def stored(self):
         return stored_in(self.project)
 
+    def refusal(self):
+        incompressible = "".join(sha256(bytes([number])).hexdigest() for number in range(200))
+        return make_alert(subject=incompressible)  # its key fits into no row of an index
+
     @contextmanager
     def outage(self):
         with self.proxy.outage():
@@ -63,7 +68,8 @@ class SupabaseCase:
 class TestThroughSupabasesServer(SupabaseCase, SinkContract):
     server = "live_project"
     excused: ClassVar = {
-        "test_decimals_keep_every_digit": "this server reads numeric texts as JavaScript numbers; PostgREST does not"
+        "test_decimals_keep_every_digit": "this server reads numeric texts as JavaScript numbers; PostgREST does not",
+        "test_a_refused_event_raises_permanent": "this server answers 500 to what PostgREST answers with 413",
     }
 
 

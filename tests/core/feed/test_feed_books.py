@@ -213,3 +213,75 @@ def test_a_stream_whose_snapshot_never_comes_is_subscribed_again(watching, tools
             assert running.exchange.subscribed.count(("userFundings", tools.alice)) == subscribed
 
     asyncio.run(live())
+
+
+def deposit(time_ms, usdc):
+    return {"time": time_ms, "hash": "0x" + "1" * 64, "delta": {"type": "deposit", "usdc": usdc}}
+
+
+def test_a_deposit_that_its_stream_left_out_is_read_back_within_half_a_minute_without_any_look(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.cash[tools.alice] = 1_000
+            await running.start(tools.alice)
+            await running.live_on(30)
+            running.answers.plenty = False  # no looks
+            paid = running.exchange.time_ms + 1000
+            running.answers.by_type["userNonFundingLedgerUpdates"] = rows_from([deposit(paid, "500.0")])
+            running.exchange.cash[tools.alice] = 1_500
+            await running.live_on(30)
+            (entry,) = running.book.of("ledger")
+            assert entry.time_ms == paid
+            (gap,) = gaps(running, "userNonFundingLedgerUpdates")
+            assert (gap.healed, gap.events_read) == (True, 1)
+            assert running.feed.status().problems == []
+
+    asyncio.run(live())
+
+
+def test_while_the_money_does_not_add_up_and_rest_does_not_answer_the_monitor_is_not_well(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.cash[tools.alice] = 1_000
+            await running.start(tools.alice)
+            await running.live_on(30)
+            running.answers.down.clear()
+            running.exchange.cash[tools.alice] = 1_500
+            await running.live_on(45)  # the account's mode is in doubt at first
+            (problem,) = [one for one in running.feed.status().problems if "add up" in one]
+            assert problem.startswith(f"account {tools.alice}: something may be missing")
+            assert "its cash on the main dex" in problem
+            running.answers.down.set()
+            await running.live_on(15)
+            assert running.feed.status().problems == []
+
+    asyncio.run(live())
+
+
+def test_looks_are_rare_while_all_money_is_shown_and_adds_up(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.cash[tools.alice] = running.exchange.usdc[tools.alice] = 1_000
+            await running.start(tools.alice)
+            asked = len(running.answers.asked)
+            await running.live_on(900)
+            looks = [request["type"] for request in running.answers.asked[asked:]]
+            assert max(map(looks.count, ("userFunding", "userNonFundingLedgerUpdates"))) <= 3
+
+    asyncio.run(live())
+
+
+def test_a_fill_whose_order_nobody_told_of_lets_the_history_of_orders_be_read(watching, tools):
+    async def live():
+        async with watching() as running:
+            await running.start(tools.alice)
+            await running.live_on(60)
+            running.answers.plenty = False  # no looks
+            asked = len(running.answers.asked)
+            await running.exchange.fills(tools.alice, tools.fill(running.exchange.time_ms, 9, oid=77, dir="Open Long"))
+            running.exchange.positions["BTC"] = "1.0"
+            await running.live_on(20)
+            types = [request["type"] for request in running.answers.asked[asked:]]
+            assert types.count("historicalOrders") == 1
+
+    asyncio.run(live())

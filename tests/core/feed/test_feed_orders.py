@@ -198,6 +198,19 @@ def test_a_list_that_came_without_any_change_and_comes_no_more_is_subscribed_aga
     asyncio.run(live())
 
 
+def test_a_list_that_stops_after_its_first_is_subscribed_again_if_those_of_other_dexes_repeat(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            await running.start(tools.alice)
+            for _ in range(12):
+                await running.exchange.list_orders(tools.alice, "xyz")
+                await running.live_on(5)
+            assert running.exchange.subscribed.count(("openOrders", tools.alice)) == 3  # of xyz it is one
+
+    asyncio.run(live())
+
+
 def test_a_refused_list_is_named_and_costs_no_other_stream(watching, tools):
     async def live():
         async with watching() as running:

@@ -247,3 +247,22 @@ def test_what_comes_live_ends_the_reading_of_an_account_that_never_rests():
         assert sorted(reading.fills)[:20] == list(range(1, 21))
 
     asyncio.run(live())
+
+
+def test_a_live_frame_is_passed_on_whole_and_at_once_while_history_is_read_that_nothing_waits_for():
+    async def live():
+        exchange = Exchange(fills_at(*range(5)), BEGIN_MS + 90_000, page_rows=500, snapshot_rows=5)
+        taken, told = [], []
+        recovery = Recovery(ME, History(), around_of(exchange, taken.append, SimpleNamespace()), told.append)
+        early = frame("userFills", [row("userFills", BEGIN_MS + 90_001, 6)])
+        recovery.take(early)
+        assert early.events not in taken  # the snapshot may be long
+        for stream in STREAMS:
+            recovery.take(exchange.snapshot(stream))
+        rows = [row("userFills", BEGIN_MS + 90_002, number) for number in (7, 8, 9)]
+        with patch.object(Recovery, "_release", side_effect=AssertionError("nothing changed that could let more pass")):
+            recovery.take(frame("userFills", rows))
+        assert [event.trade_id for event in taken[-1]] == [7, 8, 9]
+        assert [event.trade_id for event in told[-1]] == [7, 8, 9]
+
+    asyncio.run(live())

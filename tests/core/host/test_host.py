@@ -191,6 +191,14 @@ def test_check_opens_nothing_unless_it_shall_connect(parts):
     assert "sink archive (archive)" in lines
 
 
+@pytest.mark.parametrize("error", [ConfigError("wrong key; renew it"), SystemExit(3), asyncio.CancelledError()])
+def test_check_that_connects_fails_on_whatever_keeps_a_part_from_opening(parts, error):
+    parts.sinks["archive"] = error
+    config = load_config(None, environ={"HLMON_CONFIG_TOML": table("sink", "archive")}, accounts=[ALICE])
+    with pytest.raises(ConfigError, match=r"archive \(archive\): (wrong key; renew it|SystemExit: 3|CancelledError)"):
+        host.check(config, parts, connect=True)
+
+
 def test_check_that_connects_proves_the_secret_of_the_watchdog(parts):
     text = '[watchdog]\nping_url = "env:A_VARIABLE_THAT_NOBODY_SETS"'
     config = load_config(None, environ={"HLMON_CONFIG_TOML": text}, accounts=[ALICE])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from Crypto.Hash import keccak
 
 from hlmon.environment import ENVIRON
 from hlmon.errors import ConfigError
@@ -132,6 +131,8 @@ def _is_spelt_right(address: str) -> bool:
     digits = address[2:]
     if digits in {digits.lower(), digits.upper()}:
         return True
+    from Crypto.Hash import keccak  # noqa: PLC0415  # 5 MB, and most addresses are copied in small letters
+
     digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
     return all(digit.isupper() == (sign >= "8") for digit, sign in zip(digits, digest, strict=False) if digit.isalpha())
 

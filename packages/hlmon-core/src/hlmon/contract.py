@@ -27,8 +27,9 @@ class Sink(Protocol):
         No two events of one call share a name, and at most `max_batch` come in one call. Any event may come again in a
         later call: a Fact then changes nothing, a State only if its `version` is larger. Raise Transient (OSError and
         TimeoutError count as such) to get the same events again, fewer at once if that goes on; Permanent if they can
-        never be stored. Having stored some of them before raising does no harm. The call comes from another thread than
-        the one that opened the sink.
+        never be stored. Having stored some of them before raising does no harm, but a checkpoint must not become
+        durable before what stands in front of it. Kinds that the sink does not know are passed over. The call comes on
+        the sink's own thread.
         """
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:
@@ -42,7 +43,7 @@ class Notifier(Protocol):
         """Hand the alerts to the service; returning is the promise that it accepted them. Errors as in `Sink.write`.
 
         The alerts of one call belong together and become one message, as far as the service's limits allow. The call
-        comes from another thread than the one that opened the notifier.
+        comes on the notifier's own thread.
         """
 
 
@@ -81,12 +82,12 @@ class Source(Protocol):
     """Produces events."""
 
     async def run(self, ingest: Ingest, /) -> None:
-        """Feed `ingest` until cancelled, or until a finite input ends."""
+        """Feed `ingest` until cancelled, or until a finite input ends; on an event loop and a thread of its own."""
 
 
 @runtime_checkable
 class ReportsStatus(Protocol):
-    """A source that can say how it is; asked every few seconds from the event loop."""
+    """A source that can say how it is; asked every few seconds on its event loop."""
 
     def status(self) -> SourceStatus:
         """The present state, as plain data."""
@@ -147,7 +148,9 @@ class Factory(Generic[ConfigT, PartT]):
     """Describes one kind of part and opens it.
 
     `name` is what the user writes as `type = "…"`. `config` is a frozen msgspec Struct that refuses unknown fields.
-    `open` proves that the part works (credentials, schema, reachability) and raises ConfigError if not.
+    `open` proves that the part works (credentials, schema, reachability) and raises ConfigError if not. It is called
+    while accounts are watched already, on the part's own thread, and again after a pause whenever it raises or has not
+    returned within 30 s; only a deriver's is called before, on the main thread, and its ConfigError ends the start.
     """
 
     name: str

@@ -93,7 +93,7 @@ KEPT_DAYS: Final = 365  # stored rows are counted as of a year
 
 _DAY_S: Final = 86_400
 _MINUTES: Final = 1_440
-ACCOUNT_STREAMS: Final = 5  # each has a checkpoint, once a minute while rows come, else with each look over REST
+LOOKED_AT: Final = 4  # streams of an account whose checkpoint moves with each look over REST, else with their rows
 LOOKS_PER_DAY: Final = 96
 OPEN_POSITIONS: Final = 3  # of an account at any time
 TRADE_FRAME_S: Final = 0.291  # between those of a busy coin; each changes its CVD bucket
@@ -171,7 +171,7 @@ def events_per_day(usage: Usage, linger_ms: int = 0) -> dict[str, float]:
     events["account"] = intervals
     events["position"] += OPEN_POSITIONS * intervals  # their marks are brought up to date with each snapshot
     events["funding"] = OPEN_POSITIONS * 24
-    events["checkpoint"] = min(events["checkpoint"], 2 * _MINUTES) + ACCOUNT_STREAMS * LOOKS_PER_DAY
+    events["checkpoint"] = min(events["checkpoint"], 2 * _MINUTES) + LOOKED_AT * LOOKS_PER_DAY
     events = {kind: number * usage.accounts for kind, number in events.items()}
     events["checkpoint"] += usage.coins * _MINUTES
     events["cvd"] = usage.coins * _bucket_changes(linger_ms / 1000)

@@ -34,7 +34,10 @@ class Overdue(BaseException):
 
 
 class Limit:
-    """What the main thread is calling, as far as it is limited. Other threads' calls are not."""
+    """What the main thread is calling, as far as it is limited. Other threads' calls are not.
+
+    On the hot path whoever has it from `limit_here` counts `number` up and sets `seconds` himself, and back to 0 after.
+    """
 
     __slots__ = ("_late", "_most", "_started", "number", "seconds")
 
@@ -90,6 +93,15 @@ class Limit:
 
 
 LIMIT: Final = Limit()
+
+
+def limit_here() -> Limit:
+    """The limit of the main thread if this is it; else one that nobody watches."""
+    if get_ident() != _MAIN:
+        return Limit()
+    LIMIT.begin(OPEN_SECONDS)
+    LIMIT.end()
+    return LIMIT
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hlmon.redaction import redact
+
 
 class HlmonError(Exception):
     """Base of all errors that hlmon raises on purpose; the text is written for the user."""
@@ -19,6 +21,10 @@ class JournalError(HlmonError):
 
     The file is left untouched. The user frees, repairs or moves it and starts again.
     """
+
+
+class JournalBusy(JournalError):
+    """Another program keeps the journal locked for writing; the caller holds what it has and tries again."""
 
 
 class WireError(HlmonError):
@@ -43,10 +49,10 @@ class Permanent(HlmonError):
 def text_of(error: BaseException) -> str:
     """Whatever a plugin raised, in one line: its type and its text; of a ConfigError, which is for the user, the text.
 
-    Never raises, though an error may be unable to say what it is.
+    Never raises, though an error may be unable to say what it is. Values of secrets are replaced by their references.
     """
     try:
-        text = " ".join(str(error).split())
+        text = redact(" ".join(str(error).split()))
     except BaseException:  # noqa: BLE001
         text = ""
     if isinstance(error, ConfigError) and text:

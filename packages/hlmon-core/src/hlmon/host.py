@@ -21,12 +21,14 @@ from hlmon.config import Config, raise_problems
 from hlmon.contract import ChecksConnection, Deriver
 from hlmon.deadline import LIMIT
 from hlmon.delivery import Courier, common_checkpoints, full_jitter
-from hlmon.errors import JournalError, text_of
+from hlmon.errors import HlmonError, JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import exchange_at
+from hlmon.journal.place import network_warning
+from hlmon.journal.upkeep import Upkeep
 from hlmon.labels import Labels
 from hlmon.monitor.couriers import couriers_of, keeps_checkpoints
 from hlmon.monitor.life import Life
@@ -108,6 +110,7 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
     lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
     lines += [f"rule {name}" for name in config.rule]
     lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
+    lines += filter(None, [network_warning(config.journal)])
     every: tuple[EnabledPart[Any], ...] = parts.derivers  # opening a rule checks it, and touches nothing outside
     if connect:
         every = (*every, *parts.sinks, *parts.notifiers, *parts.sources)
@@ -214,10 +217,11 @@ class Monitor:
         self._stopping = asyncio.Event()
         self._quarantine = QuarantineDesk(journal, ingest, self._clock.now_ms)
         self._prune_at = self._started
+        self._upkeep = Upkeep(journal)
         self._life = Life("source", EXCHANGE, EXCHANGE)
 
     async def run(self, stop: Stop) -> None:
-        """Run until `stop` is asked for, then drain. Raises JournalError when the journal fails."""
+        """Run until `stop` is asked for, then drain. Raises JournalError when the journal fails, also at the end."""
         loop = asyncio.get_running_loop()
         _log.info(
             "hlmon %s, accounts to watch: %d, exchange: %s, journal: %s",
@@ -244,7 +248,9 @@ class Monitor:
                 if end.done():
                     end.result()
         finally:
-            await self._stop([asked, *tasks])
+            missing = await self._stop([asked, *tasks])
+        if missing:
+            raise JournalError(missing)
 
     async def _recall(self, stop: Stop) -> None:
         """On an empty disk go on where all stores end. One that does not say so in time may lack anything."""
@@ -254,8 +260,11 @@ class Monitor:
             await asyncio.sleep(0.01)
         self._ingest(common_checkpoints([each.load_checkpoints() for each in self._stores]))
 
-    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> str:
+        """Drain; returns why something of what was received is not in the journal, "" if all is."""
         deadline = time.monotonic() + STOP_SECONDS
+        with contextlib.suppress(HlmonError):  # the journal itself may be why it ends
+            self._tell_status()
         LIMIT.hurry()
         self._stopping.set()
         for task in tasks:
@@ -264,15 +273,24 @@ class Monitor:
             source.stop()
         await asyncio.wait(tasks, timeout=STOP_SECONDS / 3)
         await self._leave_sources(deadline - STOP_SECONDS * 2 / 3)
-        with contextlib.suppress(JournalError):  # the first one is being raised already
-            self._ingest.flush(final=True)
+        missing = self._write_the_rest()
+        self._upkeep.stop(deadline - time.monotonic())
         for courier in self._couriers:
             courier.drain()
         self._journal.end_waits()
         for courier in self._couriers:
             if not courier.stop(deadline - time.monotonic()):
                 _log.warning("%s gets the rest after the next start", courier.name)
-        _log.info("stopped; everything received is in the journal")
+        if not (missing := missing or self._journal.lost()):
+            _log.info("stopped; everything received is in the journal")
+        return missing
+
+    def _write_the_rest(self) -> str:
+        try:
+            self._ingest.flush(final=True)
+        except JournalError as error:
+            return f"{error}; the last events that came in are not in the journal"
+        return ""
 
     async def _leave_sources(self, deadline: float) -> None:
         while not all(source.has_ended for source in self._sources) and time.monotonic() < deadline:
@@ -313,7 +331,9 @@ class Monitor:
         self._quarantine.look()
         status = self.status()
         self._watchdog.see(status)
-        self._journal.put_status(msgspec.json.encode(status))
+        self._upkeep.look()
+        with contextlib.suppress(JournalBusy):  # said by the watchdog, and by the age of the status before
+            self._journal.put_status(msgspec.json.encode(status))
         self._ingest([pulse_of(status, self._clock.now_ms())])
 
     def _log_heartbeat(self) -> None:
@@ -327,8 +347,7 @@ class Monitor:
             return
         self._prune_at = now + PRUNE_SECONDS
         before_ms = self._clock.known_ms - self._config.retention_days * DAY_MS
-        gone = self._journal.prune(before_ms, [courier.cursor_name for courier in self._couriers])
-        _log.info("removed %d events older than %d days", gone, self._config.retention_days)
+        self._upkeep.prune(before_ms, [each.cursor_name for each in self._couriers], self._config.retention_days)
 
     def status(self) -> Status:
         """What the monitor says of itself now."""
@@ -362,6 +381,7 @@ class Monitor:
                 *self._gaps.problems(watched, self._labels, self._clock.now_ms()),
                 *failure_problems(self._ingest, {rule.memory_name for rule in self._rules}),
                 *unread(sources, self._quarantine, self._labels, overflow),
+                *self._journal.problems(),
                 *filter(None, [log_problem()]),
             ],
         )

@@ -23,14 +23,14 @@ class OutputThread:
 
     At most 10,000 texts and 8 MiB wait. What does not fit, or cannot be written, is dropped and counted; before the
     next text that is written, `dropped_line` says how many. The thread is a daemon: a pipe that nobody reads keeps no
-    process alive.
+    process alive. It goes on for as long as the process, with a descriptor of its own.
     """
 
     def __init__(
         self, descriptor: int, dropped_line: Callable[[int], str], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.dropped = 0
-        self._descriptor = descriptor
+        self._descriptor = os.dup(descriptor)  # whatever becomes of the number, lines go nowhere else
         self._dropped_line = dropped_line
         self._clock = clock
         self._waiting: deque[bytes] = deque()

@@ -162,7 +162,7 @@ class QuarantineDesk:
         """Take note of what is new in the journal and in the file; called again and again."""
         news = self._new_rows()
         changed = self._refresh()
-        self._count_rejected()
+        self._count_refused()  # a retry that was taken is no event
         if not news and not changed:
             return
         for digest, row in self._known.items():
@@ -176,12 +176,12 @@ class QuarantineDesk:
             )  # flushes: what was read again is in the journal before it is looked for
         self.missing = [row for row in self._known.values() if is_row(row) and not self._is_done(row)]
 
-    def _count_rejected(self) -> None:
-        """Neither dismissed nor delivered after all, which happens at any time."""
-        if self._refused:
-            delivered = {name for name, (to, _) in self._journal.redelivered.all().items() if to}
-            left = [name for name in self._refused if self._decisions.get(name[1]) != "dismiss"]
-            self.rejected = dict(Counter(origin for origin, digest in left if (origin, digest) not in delivered))
+    def _count_refused(self) -> None:
+        if not self._refused:
+            return
+        delivered = {name for name, (to, _) in self._journal.redelivered.all().items() if to}
+        left = [name for name in self._refused if name not in delivered and self._decisions.get(name[1]) != "dismiss"]
+        self.rejected = dict(Counter(origin for origin, _ in left))
 
     def _is_done(self, row: Quarantined) -> bool:
         return is_dealt_with(row, self._decisions.get(row.digest), self._journal, now_ms=self._now_ms())

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from hlmon.errors import JournalBusy
+
 MAX_WAIT_S = 0.25
+BUSY_WAIT_S = 0.5
 
 
 class IdleSchedule:
-    """Runs a flush once the loop is idle, and leaves it as much time between two flushes as the last one took."""
+    """Runs a flush once the loop is idle, and leaves it as much time between two flushes as the last one took.
+
+    One that finds the journal locked by another program is run again, half a second later, until it is not.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -40,6 +46,8 @@ class IdleSchedule:
         began = loop.time()
         try:
             flush()
+        except JournalBusy:
+            loop.call_later(BUSY_WAIT_S, self._run, loop, flush)
         except Exception as error:  # noqa: BLE001 - whoever waits for the future ends the monitor with it
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)

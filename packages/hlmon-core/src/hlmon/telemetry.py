@@ -14,7 +14,7 @@ import msgspec
 
 from hlmon.output_thread import OutputThread, Printed
 from hlmon.plain import plain_json, plain_line, plain_text
-from hlmon.secret import redact, redacted
+from hlmon.redaction import redact, redacted
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _OWN: Final = "hlmon"  # also hlmon_sim, hlmon_dynamodb, …

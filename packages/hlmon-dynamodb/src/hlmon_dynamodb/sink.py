@@ -28,7 +28,7 @@ class DynamodbSink:
 
     A fact that is there already stays as it is, unless it comes with more in it. Of a state the largest version stays,
     whoever writes, in whatever order. A checkpoint is written after everything else of its call, since it says that all
-    before it is stored.
+    before it is stored. Kinds without a table, which a later hlmon may have, are passed over.
     """
 
     def __init__(self, store: Store, ttl_days: Mapping[TableName, int]) -> None:
@@ -38,7 +38,8 @@ class DynamodbSink:
 
     def write(self, events: Sequence[Event], /) -> None:
         """Make the events durable. Raises Transient, and Permanent if an event is one that DynamoDB refuses."""
-        left = [event for event in events if self._stored.get(event.name) != _version_of(event)]
+        known = [event for event in events if event.kind in TABLE_OF]
+        left = [event for event in known if self._stored.get(event.name) != _version_of(event)]
         try:
             with self._store.translating():
                 for event in self._write(left):
@@ -49,7 +50,7 @@ class DynamodbSink:
         finally:
             while len(self._stored) > MAX_BATCH:
                 del self._stored[next(iter(self._stored))]
-        for event in events:
+        for event in known:
             self._stored.pop(event.name, None)
 
     def load_checkpoints(self) -> Iterable[Checkpoint]:

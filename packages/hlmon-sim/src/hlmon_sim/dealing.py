@@ -69,12 +69,15 @@ class Dealing(Trading):
         market_coin = self.market.coin(coin)
         with self.block():
             resting = self.place(account, coin, -signed, self.market.price(coin))
+            taking = self.order(account, coin, signed, order_type="Market", tif="FrontendMarket")
+            self.note_order(account, taking, "open")
             maker = Party(account.address, resting.order_id, account)
-            taker = Party(account.address, self.new_order_id(), account)
+            taker = Party(account.address, taking.order_id, account)
             terms = self._terms(market_coin, abs(signed), resting.price)
             fills = self.match(terms, "B" if signed > 0 else "A", taker, maker)
-            resting.remaining = ZERO
-            self.note_order(account, resting, "filled")
+            for order in (resting, taking):
+                order.remaining = ZERO
+                self.note_order(account, order, "filled")
         return fills
 
     # resting orders
@@ -281,9 +284,13 @@ class Dealing(Trading):
             at = coin.price(max(start + step * (index // 3), tick))
             if against is None:
                 maker = Party(self.outsider(), self.new_order_id())
-            else:
-                maker = Party(against.address, self.new_order_id(), against)
+                fills += self.match(self._terms(coin, size, at, hash_, liquidation), side, taker, maker)
+                continue
+            resting = self.place(against, coin.name, -size * sign(signed), at)
+            maker = Party(against.address, resting.order_id, against)
             fills += self.match(self._terms(coin, size, at, hash_, liquidation), side, taker, maker)
+            resting.remaining = ZERO
+            self.note_order(against, resting, "filled")
         return fills
 
 

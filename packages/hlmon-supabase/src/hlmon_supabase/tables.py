@@ -58,16 +58,19 @@ def rows_that_say_more(table: Table, events: Iterable[Event]) -> list[Row]:
     """The rows of facts that another stream told with more in them: they take the place of what is there."""
     if not table.holds_facts:
         return []
-    found = [event for event in events if isinstance(event, Fact) and event.version and TABLES[event.kind] is table]
+    found = [event for event in events if isinstance(event, Fact) and event.version and TABLES.get(event.kind) is table]
     return sorted((table.row_of(event) for event in found), key=itemgetter(*table.key))
 
 
 def rows_by_table(events: Iterable[Event]) -> list[tuple[Table, list[Row]]]:
     """The rows of each table that has any, in the order of writing.
 
+    Kinds without a table, which a later hlmon may have, are passed over.
     Rows are sorted by their key, so that two writers lock them in one order and do not block each other for ever.
     """
     found: dict[str, list[Row]] = {kind: [] for kind in TABLES}
     for event in events:
+        if event.kind not in TABLES:
+            continue
         found[event.kind].append(TABLES[event.kind].row_of(event))
     return [(table, sorted(found[kind], key=itemgetter(*table.key))) for kind, table in TABLES.items() if found[kind]]

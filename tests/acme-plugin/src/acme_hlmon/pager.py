@@ -27,8 +27,9 @@ class Pager:
     def send(self, alerts: Sequence[Alert], /) -> None:
         """One page for each alert."""
         for alert in alerts:
+            text = f"{alert.severity}: {alert.title}\n{alert.body}"
             try:
-                urllib.request.urlopen(self._address, alert.title.encode(), timeout=5).close()
+                urllib.request.urlopen(self._address, text.encode(), timeout=5).close()
             except urllib.error.HTTPError as error:
                 with error:
                     kind = Permanent if 400 <= error.code < 500 else Transient

@@ -13,6 +13,7 @@ from hlmon.deadline import is_interrupt
 from hlmon.errors import ConfigError, HlmonError, JournalError, text_of
 from hlmon.monitor.ending import end_soon
 from hlmon.plain import plain_line
+from hlmon.redaction import redact
 from hlmon.stdout import answers
 
 COMMANDS: Final = {
@@ -53,7 +54,7 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line; a config with several faults gives a line for each."""
         for line in self.message.splitlines():
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(line)}", file=file, err=True)
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {plain_line(redact(line))}", file=file, err=True)
 
 
 class Program(click.Group):

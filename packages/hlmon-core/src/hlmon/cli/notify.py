@@ -20,7 +20,7 @@ from hlmon.events import Alert, Severity
 from hlmon.fields import nearest
 from hlmon.parts import EnabledPart, enable, settings_for
 from hlmon.plugins import load_catalogue
-from hlmon.secret import redact
+from hlmon.redaction import redact
 
 SEVERITIES: Final = ("info", "warning", "critical")
 

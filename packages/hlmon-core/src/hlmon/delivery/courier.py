@@ -209,10 +209,6 @@ class Courier(ABC):
             oldest_due_ms=due_ms,
         )
 
-    def _oldest_due_ms(self) -> int | None:
-        """By the wall clock: since when the oldest alert waits that nothing holds back; None without one."""
-        return None
-
     def _redeliver(self) -> None:
         """Deliver what was refused once and somebody asks for."""
         if self._retries is None:
@@ -223,6 +219,10 @@ class Courier(ABC):
     @abstractmethod
     def _deliver_again(self, retries: Retries, retry: Retry, event: Event) -> None:
         """Deliver this event out of turn."""
+
+    def _oldest_due_ms(self) -> int | None:
+        """By the wall clock: since when the oldest alert waits that nothing holds back; None without one."""
+        return None
 
     @property
     def _refuses_everything(self) -> bool:

@@ -146,9 +146,12 @@ class Account:
             )
         if frame.stream in _LISTING or frame.stream.startswith(OPEN_ORDERS):
             self.listings.take(frame.events, around.clock.now())
+        if frame.stream.startswith(OPEN_ORDERS):
+            self.reconciler.orders.take(frame.events, around.clock.now())
         if frame.stream in STATES:
             self.reconciler.end(self._dexes.ended)
-            self.reconciler.compare(frame.events, around.clock.now(), is_live=self.recovery is None)
+            now = around.clock.now()
+            self.reconciler.compare(frame.events, self.modes.mode, now, is_live=self.recovery is None)
         return frame
 
     def _believed(self, frame: Events) -> Events:

@@ -27,6 +27,7 @@ SETTLED_MS: Final = 30_000
 """Fills before this are in their order: none comes between them any more."""
 MOST_FILLS: Final = 2_000  # of one coin: the whole exchange trades less in half a minute
 KEPT_FILLS: Final = 500  # when there are more
+MOST_AT_ONCE: Final = 16_000  # within one millisecond, which is kept whole: REST has no more than 10,000 fills
 ZERO: Final = Decimal(0)
 
 
@@ -75,6 +76,7 @@ class _Coin:
     again_at: float = 0.0
     again_seconds: float = FIRST_AGAIN_SECONDS
     is_stated: bool = False  # as a difference that REST does not explain
+    most: int = MOST_FILLS  # fills before the oldest are let go
 
     def path(self) -> tuple[_Path, set[_Mark]]:
         """Time and position after each fill, first the base; and where a fill does not start where another ended."""
@@ -166,7 +168,7 @@ class Books:
                 coin = self._new(event.coin)
             coin.fills.append(event)
             coin.is_new = True
-            if len(coin.fills) > MOST_FILLS:
+            if len(coin.fills) > coin.most:
                 _shorten(coin)
 
     def begin(self) -> None:
@@ -303,20 +305,23 @@ def _place(path: _Path, shown: Decimal, time_ms: int) -> int | None:
 
 
 def _shorten(coin: _Coin) -> None:
-    """So many fills within half a minute: the newest must do."""
+    """So many fills within half a minute: the newest must do. A millisecond is kept whole: its order may be another."""
     if _shorten_in_order(coin):
+        coin.most = MOST_FILLS
         return
     path, breaks = coin.path()
     if len(coin.fills) > MOST_FILLS // 2:
-        coin.rest(path, path[-KEPT_FILLS][0])
+        until_ms = path[-KEPT_FILLS][0]
+        coin.rest(path, until_ms if len(coin.fills) > MOST_AT_ONCE else until_ms - 1)
         coin.is_torn = coin.is_torn or any(mark[0] <= coin.base_ms for mark in breaks)
+    coin.most = max(MOST_FILLS, 2 * len(coin.fills))
 
 
 def _shorten_in_order(coin: _Coin) -> bool:
     """The ordinary case, in a tenth of the time: each fill came in its order and starts where the one before ended."""
     fills, end, last_ms = coin.fills, coin.base, coin.base_ms
     kept = len(fills) - KEPT_FILLS
-    while kept > 1 and fills[kept].time_ms == fills[kept - 1].time_ms:
+    while kept and fills[kept].time_ms == fills[kept - 1].time_ms:
         kept -= 1
     for fill in fills[:kept]:
         start = fill.start_position
@@ -324,6 +329,8 @@ def _shorten_in_order(coin: _Coin) -> bool:
             return False
         end = start + fill.size if fill.side == "buy" else start - fill.size
         last_ms = fill.time_ms
+    if not kept or fills[0].time_ms <= coin.born_ms:  # the base counts them in
+        return False
     coin.base, coin.base_ms, coin.fills = end, last_ms, fills[kept:]
     return True
 

@@ -317,7 +317,11 @@ class HyperliquidFeed:
 def open_feed(config: HyperliquidSection, settings: Settings) -> Iterator[HyperliquidFeed]:
     """The feed of these settings; nothing is asked of the exchange before it runs."""
     url = (settings.url or config.url).rstrip("/")
-    yield HyperliquidFeed(replace(settings, url=url), Info(url, Budget(config.weight_per_minute)))
+    info = Info(url, Budget(config.weight_per_minute))
+    try:
+        yield HyperliquidFeed(replace(settings, url=url), info)
+    finally:
+        info.close()
 
 
 FACTORY = SourceFactory(name="hyperliquid", config=HyperliquidSection, open=open_feed)

@@ -128,6 +128,11 @@ class Info:
         finally:
             self._troubles.pop(question, None)
 
+    def close(self) -> None:
+        """Close the connections that no question uses; a further question would make a new one."""
+        while self._idle:
+            self._idle.pop().close()
+
     async def _try(self, request: dict[str, Any], read: Callable[[bytes], Any]) -> Any:
         async with self._free:
             reserved = await self._budget.reserve(most_weight(request))
@@ -242,6 +247,10 @@ class _Line:
         self._socket = connected
         if self._is_cut:
             self.cut()
+
+    def close(self) -> None:
+        """Close the connection, which nobody uses."""
+        self._api.session.close()
 
     def cut(self) -> None:
         """End what is going on, now or as soon as it is connected."""

@@ -30,7 +30,7 @@ MOST_ASKED_AGAIN: Final = 100
 """Orders of an earlier run whose end nobody told, of one account, newest first: asked for once more at a start."""
 FIRST_LIST_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 900.0
-SILENT_SECONDS: Final = 45.0
+SILENT_SECONDS: Final = 30.0
 AGAIN_SECONDS: Final = 60.0
 END_SECONDS: Final = 10.0
 """How long the history may take to tell how an order ended."""
@@ -54,7 +54,8 @@ class Listings:
         self._due: dict[str, float] = {}  # dex -> when REST is asked unless a list comes
         self._shown: dict[str, frozenset[int]] = {}
         self._heard: dict[str, tuple[float, tuple[Order, ...] | None]] = {}  # dex -> when the socket's last list came
-        self._repeats: dict[str, float] = {}  # dex whose list comes without a change -> how long it may be silent
+        self._repeats = False  # lists come without a change
+        self._limits: dict[str, float] = {}  # dex -> how long its list may be silent then
         self._missed: dict[int, float] = {}  # order id -> when to ask how it ended
 
     @property
@@ -73,6 +74,7 @@ class Listings:
         del self.dexes[dex]
         self._due.pop(dex, None)
         self._shown.pop(dex, None)
+        self._heard.pop(dex, None)
         return dex
 
     def recall(self, orders: Sequence[Order]) -> None:
@@ -104,16 +106,25 @@ class Listings:
         self._heard.clear()
 
     def silent(self, now: float) -> list[str]:
-        """Streams whose lists came without any change, and come no more: to be subscribed again, ever more rarely."""
-        found = [dex for dex, limit in self._repeats.items() if now - self._heard.get(dex, (now, None))[0] > limit]
+        """Streams whose lists come no more, while lists come without any change: to be subscribed again.
+
+        What one dex's list does all of them do, so that one that stops after its first list shows too. Each is named
+        ever more rarely.
+        """
+        if not self._repeats:
+            return []
+        limits = self._limits
+        found = [dex for dex, (at, _) in self._heard.items() if now - at > limits.get(dex, SILENT_SECONDS)]
         for dex in found:
             del self._heard[dex]
-            self._repeats[dex] = min(2 * self._repeats[dex], QUIET_SECONDS)
+            limits[dex] = min(2 * limits.get(dex, SILENT_SECONDS), QUIET_SECONDS)
         return [stream_of(dex) for dex in found]
 
     def due(self, acked: Collection[str], now: float) -> list[str]:
         """The dexes whose list REST is to be asked for: none came soon after subscribing, or for a long time."""
         in_place = [dex for dex in self.dexes if stream_of(dex) in acked]
+        for dex in in_place:
+            self._heard.setdefault(dex, (now, None))
         return [dex for dex in in_place if self._due.setdefault(dex, now + FIRST_LIST_SECONDS) <= now]
 
     def postpone(self, dex: str, until: float) -> None:
@@ -145,7 +156,8 @@ class Listings:
     def _hear(self, listing: OpenOrders, now: float) -> None:
         at, orders = self._heard.get(listing.dex, (0.0, None))
         if orders == listing.orders and now - at < SILENT_SECONDS / 2:
-            self._repeats[listing.dex] = SILENT_SECONDS
+            self._repeats = True
+            self._limits.pop(listing.dex, None)
         self._heard[listing.dex] = (now, listing.orders)
 
     def _compare(self, listing: OpenOrders, now: float) -> None:

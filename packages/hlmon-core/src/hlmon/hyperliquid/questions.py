@@ -107,17 +107,21 @@ class Questions:
         pairs_until = 0.0
         while True:
             await self._clock.sleep(self._price_seconds if pairs else 1.0)
-            if not any(account.holds_tokens for account in self._watch.accounts.values()):
+            accounts = list(self._watch.accounts.values())
+            if not any(account.holds_tokens for account in accounts):
                 continue
             try:
                 if pairs is None or self._clock.now() >= pairs_until:
                     pairs = await self._info.ask(requests.info("spotMeta"), decode_spot_meta)
                     pairs_until = self._clock.now() + HOUR_SECONDS
+                    tokens = {pair.coin: (pair.base, pair.quote) for pair in pairs if pair.base and pair.quote}
                 prices = token_prices(pairs, await self._info.ask(requests.info("allMids"), decode_mids))
             except Permanent as error:
                 _log.warning("the prices of spot tokens are not known: %s", error)
                 await self._clock.sleep(self._price_seconds)
             else:
+                for account in accounts:
+                    account.reconciler.sums.pairs = tokens
                 around.ingest([Prices(time_ms=around.exchange_ms(), prices=prices)])
 
     async def _ask_agents(self, account: Account, around: Surroundings) -> None:

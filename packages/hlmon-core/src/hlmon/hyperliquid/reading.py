@@ -61,7 +61,7 @@ class Reading:
     @property
     def done(self) -> bool:
         """Whether nothing is left to ask for."""
-        return self.resume.request() is None
+        return self.resume.done
 
     @property
     def proven_ms(self) -> int:

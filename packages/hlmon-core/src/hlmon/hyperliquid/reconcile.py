@@ -1,8 +1,8 @@
 """Reconciles one account's streams with the exchange: what its states contradict, and what was quiet, is read again.
 
-A stream may fall silent, or leave rows out, while the others live. Three things show it: the books (`books`,
-`money_books`), and now and then a look over REST. What is found is stored and stated as a gap that was healed; what the
-books still miss after that is an open gap.
+A stream may fall silent, or leave rows out, while the others live. It shows in the books of positions (`books`), in
+the sums of money (`money_sums`, `money_books`), and now and then in a look over REST for what neither can see. What is
+found is stored and stated as a gap that was healed; what the books still miss after that is an open gap.
 """
 
 from __future__ import annotations
@@ -11,40 +11,44 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hlmon.events import AccountState, Event, Fill, Gap, SpotState
+from hlmon.events import AccountMode, AccountState, Event, Fill, Gap, SpotState
 from hlmon.hyperliquid.books import Books, Doubt
-from hlmon.hyperliquid.money_books import Balances, FundingHours
+from hlmon.hyperliquid.fill_orders import FillOrders
+from hlmon.hyperliquid.money_books import FundingHours, Liquidations
+from hlmon.hyperliquid.money_sums import Sums
 from hlmon.hyperliquid.reading import Reading, Surroundings
 from hlmon.hyperliquid.recovery import History, without
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.resume import OUT_OF_REACH
 
+ORDERS = "userHistoricalOrders"
 FILL_STREAMS = ("userFills", "userTwapSliceFills")
-MONEY_STREAMS = ("userFills", "userNonFundingLedgerUpdates", "userFundings")
+MONEY_STREAMS = ("userNonFundingLedgerUpdates", "userFundings", *FILL_STREAMS)
 QUIET_SECONDS = 900.0
-MONEY_SECONDS = 40.0  # on a busy account no balance tells that an entry of the ledger or a payment is missing
-FIRST_LOOK_SECONDS = 60.0
+UNSURE_SECONDS = 40.0  # while no sum proves that no payment and no entry of the ledger is missing
+FIRST_LOOK_SECONDS = 30.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
 BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
 DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
 LEFT_OUT = "the stream left out what REST has"
-_PAUSES = {
-    "userHistoricalOrders": ORDERS_SECONDS,
-    "userNonFundingLedgerUpdates": MONEY_SECONDS,
-    "userFundings": MONEY_SECONDS,
-}
+_UNSURE = frozenset({"userNonFundingLedgerUpdates", "userFundings"})
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reread:
-    """What to read again: these streams, from that time on, in doubt or only because they were quiet."""
+    """What to read again: these streams, from that time on, in doubt or only because they were quiet.
+
+    `money` is whether the sums of money are in doubt, `orders` whether orders of fills are missing.
+    """
 
     streams: tuple[str, ...]
     since_ms: int | None  # None: since the stream was last confirmed
     doubt: Doubt | None = None
+    money: bool = False
+    orders: bool = False
 
 
 class Reconciler:
@@ -56,25 +60,31 @@ class Reconciler:
     def __init__(self, account: str, history: History) -> None:
         self.renew: set[str] = set()
         self.stated_reasons: set[str] = set()  # of open gaps
+        self.sums = Sums()
+        self.orders = FillOrders()
         self._account = account
         self._history = history
         self._books = Books()
         self._hours = FundingHours()
-        self._balances = Balances()
+        self._liquidations = Liquidations()
         self._newest_ms: dict[str, int] = {}  # of the rows that came over the socket
         self._rows: dict[str, int] = {}  # since the last look
         self._confirmed_ms: dict[str, int] = {}
-        self._look_at: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
+        self._spread: dict[str, float] = {}  # by which part of its pause a stream waits, so that not all ask at once
+        self._first_look: set[str] = set()
+        self._suspects: set[str] = set()
 
     def begin(self, around: Surroundings, *, is_whole: bool) -> None:
         """The account's history is read back, `is_whole` or but for what a gap states."""
         if not is_whole:
             self._books = Books()  # what the exchange shows now is where it goes on
+            self.sums.forget()
         self._books.begin()
+        self.orders.begin(around.exchange_ms())
         for stream in HISTORY_REQUESTS:
             self._confirm(stream, around, self._history.complete_ms.get(stream, 0))
-        for stream in FILL_STREAMS:  # what was left out before the first state shows in nothing else
-            self._look_at[stream] = around.clock.now() + FIRST_LOOK_SECONDS
+        self._first_look = set(MONEY_STREAMS)  # what was left out before the first state shows in nothing else
 
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
@@ -82,7 +92,9 @@ class Reconciler:
             self._books.take(events)
         else:
             self._hours.take(events)
-        self._balances.take(events, now)
+        self._liquidations.take(events, now)
+        self.orders.take(events, now)
+        self.sums.take(events)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
         """So many rows of a stream came live."""
@@ -93,16 +105,18 @@ class Reconciler:
         """These dexes are gone, closed or renamed: nothing will show any more what their fills led to."""
         for dex in dexes:
             self._books.end(dex)
+            self.sums.end(dex)
 
-    def compare(self, states: Iterable[Event], now: float, *, is_live: bool) -> None:
-        """What the exchange shows now; positions are compared once what was missed is read back."""
-        for state in states:
-            if isinstance(state, AccountState) and is_live:
+    def compare(self, states: Iterable[Event], mode: AccountMode, now: float, *, is_live: bool) -> None:
+        """What the exchange shows now of an account of this mode; compared once what was missed is read back."""
+        self.sums.use(mode)
+        for state in states if is_live else ():
+            if isinstance(state, AccountState):
                 self._books.compare(state, now)
                 self._hours.compare(state)
-                self._balances.compare_cash(state, now)
+                self.sums.compare(state, now)
             elif isinstance(state, SpotState):
-                self._balances.compare(state, now)
+                self.sums.compare(state, now)
 
     def settle(self, around: Surroundings) -> None:
         """State what reading again did not explain, and move the checkpoints as far as the streams are proven."""
@@ -115,10 +129,10 @@ class Reconciler:
             if not (is_doubtful and stream in FILL_STREAMS):  # more rows of this millisecond may follow
                 self._history.advance(stream, newest_ms - 1)
 
-    def suspect(self, stream: str, now: float) -> None:
+    def suspect(self, stream: str) -> None:
         """Rows of this stream were left out elsewhere: look at once."""
-        if stream in self._look_at:
-            self._look_at[stream] = min(self._look_at[stream], now)
+        if stream in self._looked_at:
+            self._suspects.add(stream)
 
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""
@@ -127,25 +141,46 @@ class Reconciler:
             return Reread(FILL_STREAMS, doubt.since_ms, doubt)
         if (since_ms := self._hours.doubt()) is not None:
             return Reread(("userFundings",), since_ms)
-        if (since_ms := self._balances.doubt(now)) is not None:
-            return Reread(MONEY_STREAMS, since_ms)
+        if (since_ms := self._liquidations.doubt(now)) is not None:
+            return Reread(("userNonFundingLedgerUpdates",), since_ms)
+        if (since_ms := self.sums.doubt(now)) is not None:
+            return Reread(MONEY_STREAMS, since_ms, money=True)
+        if self.orders.doubt(now):
+            return Reread((ORDERS,), None, orders=True)
         return None
 
     def quiet(self, around: Surroundings) -> tuple[float, Reread] | None:
         """The look that is due for longest, after how many seconds of being due; None if none is."""
         now = around.clock.now()
-        stream = min(self._look_at, key=self._look_at.__getitem__, default=None)
-        if stream is None or self._look_at[stream] > now:
-            return None
-        return now - self._look_at[stream], Reread((stream,), None)
+        is_sure = self.sums.is_sure(now)
+        due = {
+            stream: looked_at + self._pause(stream, is_sure=is_sure) * self._spread[stream]
+            for stream, looked_at in self._looked_at.items()
+        }
+        stream = min(due, key=due.__getitem__, default=None)
+        return None if stream is None or due[stream] > now else (now - due[stream], Reread((stream,), None))
+
+    def _pause(self, stream: str, *, is_sure: bool) -> float:
+        if stream in self._suspects:
+            return 0.0
+        if stream in self._first_look:
+            return FIRST_LOOK_SECONDS
+        if stream == ORDERS:
+            return ORDERS_SECONDS
+        return UNSURE_SECONDS if stream in _UNSURE and not is_sure else QUIET_SECONDS
 
     def problem(self, now: float) -> str:
-        """Why the account's fills cannot be trusted to be all; "" if they can."""
-        coins = self._books.doubtful(now)
-        if not coins:
-            return ""
-        named = ", ".join(coins[:5]) + (", …" if len(coins) > 5 else "")
-        return f"fills are missing: the positions of {named} are not where they lead (hlmon gaps, hlmon verify)"
+        """Why what is stored of the account cannot be trusted to be all; "" if it can."""
+        if coins := self._books.doubtful(now):
+            return (
+                f"fills are missing: the positions of {_some(coins)} are not where they lead (hlmon gaps, hlmon verify)"
+            )
+        if pockets := self.sums.standing(now):
+            return (
+                f"something may be missing: its fills, fundings and ledger do not add up to {_some(pockets)}; "
+                "they are being read again"
+            )
+        return ""
 
     async def read(self, reread: Reread, around: Surroundings) -> None:
         """Read again, store what is found, and say so."""
@@ -159,6 +194,12 @@ class Reconciler:
                 self.renew.add(stream)
         if reread.doubt:
             self._books.read_again(reread.doubt, around.clock.now())
+        if reread.orders:
+            self.orders.read_again(around.clock.now())
+        if reread.money:
+            left = self.sums.read_again(around.clock.now())
+            told = f"{_some(left)} not explained by what REST has, taken as shown" if left else "explained"
+            _log.info("the money of %s was read again: %s", self._account, told)
 
     async def _read_stream(self, stream: str, since_ms: int, around: Surroundings) -> int:
         reading = Reading(stream, self._account, since_ms, around)
@@ -175,14 +216,15 @@ class Reconciler:
             _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
             self._state_found(stream, since_ms, missed, reading, around)
         stands_ms = reading.proven_ms - self._history.complete_ms.get(stream, 0)
-        if missed or _PAUSES.get(stream) != MONEY_SECONDS or stands_ms >= 1000 * (QUIET_SECONDS - MONEY_SECONDS):
+        if missed or stands_ms >= 1000 * QUIET_SECONDS / 2:
             self._history.advance(stream, reading.proven_ms)  # each step of a checkpoint is a write in every store
         return len(missed)
 
     def _confirm(self, stream: str, around: Surroundings, time_ms: int) -> None:
-        pause = _PAUSES.get(stream, QUIET_SECONDS)
-        spread = 0.5 + 0.5 * around.clock.chance()  # so that not all accounts ask at once
-        self._look_at[stream] = around.clock.now() + pause * spread
+        self._looked_at[stream] = around.clock.now()
+        self._spread[stream] = 0.5 + 0.5 * around.clock.chance()
+        self._first_look.discard(stream)
+        self._suspects.discard(stream)
         self._confirmed_ms[stream] = max(self._confirmed_ms.get(stream, 0), time_ms)
         self._rows[stream] = 0
 
@@ -222,3 +264,7 @@ class Reconciler:
             reason=reason,
         )
         around.ingest((gap,))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -126,6 +126,7 @@ class Recovery:
         self._alive_ms = history.alive_ms  # before this subscription
         self._held: list[Held] = []
         self._holding = True
+        self._bound = self._find_bound()
         self.began = self._progress = around.clock.now()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -135,18 +136,34 @@ class Recovery:
         if hole is None:
             self._around.ingest((*frame.events, *frame.unread))
             return
-        self._around.ingest(frame.unread)
+        if frame.unread:
+            self._around.ingest(frame.unread)
         hole.rows_seen += len(frame.events) + len(frame.unread)
         hole.newest_ms = max(hole.newest_ms, frame.newest_ms or 0)
         if frame.is_snapshot:
-            hole.answered, hole.snapshot_ms = True, frame.oldest_ms
-            hole.done = hole.done or covers(frame.oldest_ms, hole.start_ms)
-            hole.blocking = hole.blocking and hole.opens_before(frame)
-            self._put(frame.stream, [Held(event, hole, FROM_SNAPSHOT) for event in frame.events])
+            self._take_snapshot(frame, hole)
         else:
-            self._put(frame.stream, [Held(event, None, LIVE) for event in frame.events])
+            self._take_live(frame, hole)
+
+    def _take_snapshot(self, frame: Events, hole: Hole) -> None:
+        hole.answered, hole.snapshot_ms = True, frame.oldest_ms
+        hole.done = hole.done or covers(frame.oldest_ms, hole.start_ms)
+        hole.blocking = hole.blocking and hole.opens_before(frame)
+        self._put(frame.stream, [Held(event, hole, FROM_SNAPSHOT) for event in frame.events])
         self._release()
         self._note()
+
+    def _take_live(self, frame: Events, hole: Hole) -> None:
+        """Most frames of a busy account, whose history may take minutes to read: what they do not change is kept."""
+        if not self._holding or frame.stream not in ORDERED or self._bound is None:
+            self._around.ingest(frame.events)
+            self._told(frame.events)
+        else:
+            self._put(frame.stream, [Held(event, None, LIVE) for event in frame.events])
+            if frame.oldest_ms is not None and frame.oldest_ms <= self._bound:
+                self._release()
+        if hole.done:
+            self._advance(hole, hole.newest_ms - 1)
 
     def seen(self, time_ms: int) -> None:
         """The account's state of this time came: the subscription lives."""
@@ -218,20 +235,26 @@ class Recovery:
         else:
             self._pass_on(found)
 
+    def _find_bound(self) -> int | None:
+        """What is later than this has to wait; None: nothing has to. Live frames do not move it."""
+        return min((hole.resume.complete_until_ms for hole in self._pending() if hole.blocking), default=None)
+
     def _release(self) -> None:
         """Pass on, by time, what is older than everything that is still to be read."""
-        pending = self._pending()
-        bound = min((hole.resume.complete_until_ms for hole in pending if hole.blocking), default=None)
+        self._bound = bound = self._find_bound()
         self._held.sort(key=_order)
         ready = [held for held in self._held if bound is None or held.event.time_ms <= bound]
         del self._held[: len(ready)]
         self._pass_on(ready)
         for hole in self._holes.values():
-            reached_ms = hole.proven_ms
-            if self._holding and hole.stream in ORDERED and bound is not None:
-                reached_ms = min(bound, reached_ms)
-            if self._history.advance(hole.stream, reached_ms):  # the next run must know that it was watched
-                self._around.ingest([Checkpoint(account=self._account, stream=hole.stream, time_ms=reached_ms)])
+            self._advance(hole, hole.proven_ms)
+
+    def _advance(self, hole: Hole, proven_ms: int) -> None:
+        """Move the checkpoint of a stream as far as it is proven, but not beyond what waits."""
+        if self._holding and hole.stream in ORDERED and self._bound is not None:
+            proven_ms = min(self._bound, proven_ms)
+        if self._history.advance(hole.stream, proven_ms):  # the next run must know that it was watched
+            self._around.ingest([Checkpoint(account=self._account, stream=hole.stream, time_ms=proven_ms)])
 
     def _let_go(self) -> None:
         self._holding = False

@@ -115,6 +115,11 @@ class Resume:
         return tuple(self._gaps)
 
     @property
+    def done(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self._done
+
+    @property
     def complete_until_ms(self) -> int:
         """All that the exchange has up to here was handed out: when done, up to the newest row.
 

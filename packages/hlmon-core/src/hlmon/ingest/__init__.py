@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from hlmon.contract import Deriver
-from hlmon.deadline import CALL_SECONDS, LIMIT, Overdue, is_interrupt, limited
+from hlmon.deadline import CALL_SECONDS, Overdue, is_interrupt, limit_here, limited
 from hlmon.delivery.policy import quarantined, settle
-from hlmon.errors import JournalError, text_of
-from hlmon.events import STORED, Alert, Event, Fact, Quarantined, Reading, Rebuilt, State, decode, encode
+from hlmon.errors import JournalBusy, JournalError, text_of
+from hlmon.events import STORED, Alert, Event, Fact, Order, Quarantined, Reading, Rebuilt, State, decode, encode
 from hlmon.ingest.admission import Admission
-from hlmon.journal import Journal
+from hlmon.ingest.save_times import SaveTimes
+from hlmon.journal import UNENDED, Journal
+from hlmon.journal.file import PATIENCE_S
 
 MAX_DEPTH: Final = 8
 MAX_PENDING: Final = 2_000
+MAX_HELD: Final = 50_000
+"""So many events wait in memory, some 100 MB, while another program keeps the journal locked."""
+FINAL_PATIENCE_S: Final = 5.0
 MAX_QUARANTINED: Final = 10_000
-SAVE_AFTER_MS: Final = 60_000
-SAVE_AFTER_EVENTS: Final = 10_000
 
 _LOG = logging.getLogger(__name__)
 _time_ms = attrgetter("time_ms")
@@ -31,7 +34,8 @@ class Ingest:
     """Admits events and appends them to the journal, on one thread; every event goes with what was derived from it.
 
     `schedule` is called with a function that writes what is pending, once until that function was called; without it
-    the caller sees to `flush`. At `max_pending` events they are written at once. A deriver that raises, or derives what
+    the caller sees to `flush`. At `max_pending` events they are written at once; while another program keeps the
+    journal locked, they wait instead, up to `max_held` of them. A deriver that raises, or derives what
     cannot be stored, loses that conclusion and nothing else; `failures` counts by its name. An event that cannot be
     stored is quarantined with the origin "journal", and counted. What is quarantined beyond the first 10,000 of a
     journal is only counted, in `quarantine_overflow`.
@@ -44,6 +48,7 @@ class Ingest:
         *,
         schedule: Callable[[Callable[[], None]], None] | None = None,
         max_pending: int = MAX_PENDING,
+        max_held: int = MAX_HELD,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failures: Counter[str] = Counter()
@@ -51,11 +56,13 @@ class Ingest:
         """Derivers whose last call failed: since when, by `now`, and why."""
         self.hanging: set[str] = set()
         """Of these the ones that did not return: they are not called again."""
+        self._limit = limit_here()
         self.quarantine_overflow = 0
         self._journal = journal
         self._derivers = derivers
         self._schedule = schedule
-        self._max_pending = max_pending
+        self._max_pending = self._flush_at = max_pending
+        self._max_held = max_held
         self._now = now
         self.waiting_since: float | None = None  # by `now`: since when something waits to be committed
         self.committed_at: float | None = None
@@ -73,7 +80,7 @@ class Ingest:
                 self._wanted_by[kind].append((name, deriver))
         self._scheduled = False
         self._failed: set[tuple[str, str]] = set()
-        self._saves = _SaveTimes()
+        self._saves = SaveTimes(name for name, _, _ in derivers)
 
     def __call__(self, events: Iterable[Event], /) -> int:
         """Admit events in this order; they are durable after the next `flush`.
@@ -90,7 +97,7 @@ class Ingest:
                     raise
                 except (Exception, Overdue) as error:  # noqa: BLE001 - one event that makes no sense costs that event
                     self._take(self._set_aside(event, error), 0)
-                if len(pending) >= self._max_pending:
+                if len(pending) >= self._flush_at:
                     self.flush()
         finally:
             if pending and self.waiting_since is None:
@@ -103,20 +110,42 @@ class Ingest:
     def states(self, kind: str, /) -> Sequence[Event]:
         """The events of this kind that are held now; flushes first."""
         self.flush()
-        return self._journal.states(kind)
+        return self._with_pending(self._journal.states(kind), lambda event: event.kind == kind)
 
     def unended_orders(self) -> Sequence[Event]:
         """The orders whose end is not known, of which there are few among all that are held; flushes first."""
         self.flush()
-        return self._journal.unended_orders()
+        unended = self._with_pending(self._journal.unended_orders(), lambda event: isinstance(event, Order))
+        return [order for order in unended if isinstance(order, Order) and order.status in UNENDED]
+
+    def _with_pending(self, stored: list[Event], wanted: Callable[[Event], bool]) -> list[Event]:
+        """What is stored and what still waits for the journal, as if it were stored."""
+        waiting = {event.name: event for event in self._admission.pending.values() if wanted(event)}
+        return [*(event for event in stored if event.name not in waiting), *waiting.values()] if waiting else stored
 
     def flush(self, *, final: bool = False) -> None:
-        """Append what is pending, with the derivers' memories when they are due or this is the `final` flush."""
+        """Append what is pending, with the derivers' memories when they are due or this is the `final` flush.
+
+        While another program keeps the journal locked, what is pending stays so; JournalBusy only if this is the
+        `final` flush, or if nothing else will flush.
+        """
+        try:
+            self._flush(final=final)
+        except JournalBusy:
+            if final or self._schedule is None:
+                raise
+
+    def _flush(self, *, final: bool = False) -> None:
         events = list(self._admission.pending.values())
         if not events and not final:
             return
         try:
             self._commit(events, final)
+        except JournalBusy as error:
+            self._flush_at = self._max_held
+            if len(events) >= self._max_held:
+                raise JournalError(f"{error}; {len(events)} events wait, and no more can") from error
+            raise
         except JournalError:
             raise
         except Exception as error:
@@ -125,14 +154,17 @@ class Ingest:
                 f"journal {self._journal.path}: what came in could not be written ({type(error).__name__}: {error}); "
                 "this is a fault of the program, please report it"
             ) from error
+        self._flush_at = self._max_pending
 
     def _commit(self, events: list[Event], final: bool) -> None:
         # What derivers concluded from before it was completed, they must not meet again when they are rebuilt.
-        due = self._saves.are_due(events) or final or self._admission.completes
-        memories = self._dump_memories() if due else {}
-        self._append(events, memories)
+        due = self._saves.due(events)
+        everything = final or self._admission.completes
+        memories = self._dump_memories(None if everything else due) if everything or due else {}
+        patience_s = FINAL_PATIENCE_S if final else PATIENCE_S if self._schedule is None else 0.0
+        self._append(events, memories, patience_s)
         self._admission.flushed()
-        self._saves.done(events, saved=due)
+        self._saves.done(events, memories)
         self.waiting_since, self.committed_at = None, self._now()
 
     def rebuild(self) -> None:
@@ -182,8 +214,10 @@ class Ingest:
     def _derive(self, name: str, deriver: Deriver, event: Event) -> Sequence[Event]:
         if name in self.hanging:
             return ()
+        limit = self._limit
         try:
-            LIMIT.begin(CALL_SECONDS)
+            limit.number += 1
+            limit.seconds = CALL_SECONDS
             derived = tuple(deriver(event))
             for each in derived:
                 _check(each)
@@ -193,7 +227,7 @@ class Ingest:
             self._fail(name, error)
             return ()
         finally:
-            LIMIT.end()
+            limit.seconds = 0.0
         if self.failing:
             self.failing.pop(name, None)
         return derived
@@ -209,12 +243,12 @@ class Ingest:
             _LOG.error("deriver %s failed; further failures of this type are only counted", name, exc_info=error)
 
     def _flush_as_scheduled(self) -> None:
+        self._flush()  # raises JournalBusy to the schedule, which calls this again
         self._scheduled = False
-        self.flush()
 
-    def _append(self, events: list[Event], memories: dict[str, bytes]) -> None:
+    def _append(self, events: list[Event], memories: dict[str, bytes], patience_s: float) -> None:
         try:
-            self._journal.append(events, memories)
+            self._journal.append(events, memories, patience_s=patience_s)
         except JournalError:
             raise
         except Exception:  # noqa: BLE001 - an event from a plugin may raise anything
@@ -237,13 +271,14 @@ class Ingest:
     def _set_aside(self, event: Event, error: BaseException) -> Quarantined:
         """Count an event that cannot be stored; its record takes its place."""
         self._fail(f"kind {event.kind}", error)
-        return quarantined(event, "journal", f"it cannot be stored: {type(error).__name__}: {error}")
+        return quarantined(event, "journal", f"it cannot be stored: {text_of(error)}")
 
-    def _dump_memories(self) -> dict[str, bytes]:
+    def _dump_memories(self, names: Collection[str] | None) -> dict[str, bytes]:
+        """The memories of these derivers, None: of all."""
         memories = {}
         for name, _, deriver in self._derivers:
             dump_memory = getattr(deriver, "dump_memory", None)
-            if dump_memory is not None and name not in self.hanging:
+            if dump_memory is not None and (names is None or name in names) and name not in self.hanging:
                 try:
                     with limited(CALL_SECONDS):
                         memories[name] = bytes(dump_memory())
@@ -281,24 +316,3 @@ def _check(derived: Event) -> None:
         raise TypeError(f"{type(derived).__name__} has no time or version that is a whole number")
     if not isinstance(derived, Reading) or derived.kind in STORED:
         raise TypeError(f"{type(derived).__name__} is not an event that can be stored")
-
-
-class _SaveTimes:
-    """When derivers' memories are due: after a minute of the events' time, or many events."""
-
-    def __init__(self) -> None:
-        self._saved_ms: int | None = None
-        self._newest_ms = 0
-        self._events = 0
-
-    def are_due(self, events: Sequence[Event]) -> bool:
-        self._newest_ms = max(self._newest_ms, max(map(_time_ms, events), default=0))
-        if self._saved_ms is None:
-            self._saved_ms = self._newest_ms
-        elapsed_ms = self._newest_ms - self._saved_ms
-        return elapsed_ms >= SAVE_AFTER_MS or self._events + len(events) >= SAVE_AFTER_EVENTS
-
-    def done(self, events: Sequence[Event], *, saved: bool) -> None:
-        self._events += len(events)
-        if saved:
-            self._saved_ms, self._events = self._newest_ms, 0

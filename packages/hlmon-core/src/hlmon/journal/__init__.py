@@ -21,22 +21,19 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from hlmon.errors import JournalError
-from hlmon.events import STORED, Event, Fact, Name
+from hlmon.events import Event, Name
 from hlmon.events.account import RESTING, UNKNOWN_END
 from hlmon.journal.exchange import exchange_at, refusal
-from hlmon.journal.file import JournalFile
+from hlmon.journal.file import PATIENCE_S, JournalFile
 from hlmon.journal.notices import NoticeTable
+from hlmon.journal.pruning import LAST_SEQ, Pause, give_back, goes_on, prune
 from hlmon.journal.redelivered import RedeliveredTable
 from hlmon.journal.rows import BY_NAME, MOVE_CURSOR, check_finite, decoded, has_text, version_in, without_old_states
 from hlmon.linking import FillRow
 
 NEWEST_STEP_MS: Final = 60_000
-PRUNE_ROWS: Final = 5_000
-PASSING_KINDS: Final = json.dumps([kind for kind, cls in STORED.items() if issubclass(cls, Fact)] + ["cvd"])
-"""What a retention period applies to, together with orders that have ended."""
-
-_RESTING = json.dumps(sorted(RESTING))
-_UNENDED_STATUSES = json.dumps(sorted({*RESTING, UNKNOWN_END}))
+UNENDED: Final = frozenset({*RESTING, UNKNOWN_END})
+_UNENDED_STATUSES = json.dumps(sorted(UNENDED))
 _ENCODER = msgspec.json.Encoder()
 _time_ms = itemgetter(4)  # of a row
 _Row = tuple[int, str, str, str, int, str]
@@ -48,27 +45,12 @@ _INSERT = (
 )
 _AFTER = """SELECT seq, kind, body FROM events
     WHERE seq > ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) ORDER BY seq LIMIT ?3"""
-_LAST_SEQ = """max(
-    (SELECT COALESCE(max(seq), 0) FROM events),
-    (SELECT COALESCE(max(seq), 0) FROM cursors),
-    (SELECT COALESCE(max(seq), 0) FROM memories),
-    (SELECT COALESCE(max(value), 0) FROM marks WHERE name = 'last_seq'))"""
-# Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
-# an older one belongs to a deriver that is no longer used). No notifier has still to tell it.
-_PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
-    AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order'
-        AND json_extract(body, '$.status') NOT IN (SELECT value FROM json_each(?7))))
-    AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories)
-    AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
-        AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
-    ORDER BY seq LIMIT ?5"""
 # SQLite sorts the numbers alone, outside of memory if they are many, and then looks each fill up.
 _FILLS_BY_TIME = """SELECT event.account, event.body FROM (SELECT seq FROM events WHERE kind = 'fill' ORDER BY time_ms)
     AS fill CROSS JOIN events AS event ON event.seq = fill.seq"""
 _FILL_ROW = msgspec.json.Decoder(FillRow)
 _UNENDED = """SELECT seq, kind, body FROM events WHERE kind = 'order' AND kind <> 'fill'
     AND json_extract(body, '$.status') IN (SELECT value FROM json_each(?1)) ORDER BY seq"""
-_SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {_LAST_SEQ}"
 _SAVE_MARK = "INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)"
 
 
@@ -131,31 +113,33 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, events: Sequence[Event], memories: Mapping[str, bytes] = _NO_MEMORIES) -> int:
+    def append(
+        self, events: Sequence[Event], memories: Mapping[str, bytes] = _NO_MEMORIES, *, patience_s: float = PATIENCE_S
+    ) -> int:
         """Store events in this order, and derivers' memories that cover them, in one transaction.
 
         A fact whose name is stored changes nothing, nor does a state whose version is not larger than the stored one;
         of several states of one name only the newest is written. Returns how many rows are new or replaced another.
         An event that cannot be stored raises ValueError or whatever it raises itself. On any error nothing is stored.
+        JournalBusy if another program has kept the journal locked for `patience_s`.
         """
+        return self._file.patiently(patience_s, lambda: self._append(events, memories))
+
+    def _append(self, events: Sequence[Event], memories: Mapping[str, bytes]) -> int:
         with self._appending:
-            written, last_seq = self._append(events, memories)
+            with self._file.transaction(0.0) as connection:
+                with _blaming_the_events():
+                    written, last_seq, rows = self._insert(connection, events)
+                newest_ms = self._raise_newest(connection, rows)
+                connection.executemany(
+                    "INSERT OR REPLACE INTO memories (name, seq, body) VALUES (?, ?, ?)",
+                    [(name, last_seq, memory) for name, memory in memories.items()],
+                )
+            self._newest_ms = newest_ms
             with self._grown:
                 self._last_seq = last_seq
                 self._grown.notify_all()
         return written
-
-    def _append(self, events: Sequence[Event], memories: Mapping[str, bytes]) -> tuple[int, int]:
-        with self._file.transaction() as connection:
-            with _blaming_the_events():
-                written, last_seq, rows = self._insert(connection, events)
-            newest_ms = self._raise_newest(connection, rows)
-            connection.executemany(
-                "INSERT OR REPLACE INTO memories (name, seq, body) VALUES (?, ?, ?)",
-                [(name, last_seq, memory) for name, memory in memories.items()],
-            )
-        self._newest_ms = newest_ms
-        return written, last_seq
 
     def _insert(self, connection: sqlite3.Connection, events: Sequence[Event]) -> tuple[int, int, list[_Row]]:
         events, superseded = without_old_states(connection, events)
@@ -273,14 +257,22 @@ class Journal:
         return rows[0] if rows else None
 
     def put_status(self, body: bytes) -> None:
-        """Keep what the running monitor says of itself, in place of what it said before."""
-        with self._file.transaction() as connection:
+        """Keep what the running monitor says of itself, in place of what it said before. It waits for no lock."""
+        with self._file.transaction(0.0) as connection:
             connection.execute(_SAVE_MARK, ("status", body))
 
     def status(self) -> bytes | None:
         """What `put_status` was last given."""
         rows = self._file.read("SELECT value FROM marks WHERE name = 'status'")
         return rows[0][0] if rows else None
+
+    def problems(self) -> list[str]:
+        """What is wrong with the file while it is written, as sentences that end with what to do; touches nothing."""
+        return [*filter(None, [self.lost()]), *self._file.problems()]
+
+    def lost(self) -> str:
+        """That the file was removed or replaced, so that nothing of what comes in is kept; "" if it was not."""
+        return self._file.lost()
 
     def belong_to(self, exchange: str, *, moved: bool = False) -> None:
         """Belong to this exchange (`exchange_at`, or REPLAYED) from now on; `moved` says that it has a new URL.
@@ -304,29 +296,22 @@ class Journal:
         for account, body in self._file.scan(_FILLS_BY_TIME):
             yield account, _FILL_ROW.decode(body)
 
-    def prune(self, before_ms: int, followers: Collection[str] = ()) -> int:
+    def prune(self, before_ms: int, followers: Collection[str] = (), *, pause: Pause = goes_on) -> int:
         """Delete what is older than that and over (facts, CVD buckets, ended orders), once `followers` have acked it.
 
-        Other states stay, whatever their age. It works in small transactions, so that appending goes on meanwhile.
-        Returns how many events went.
+        Other states stay, whatever their age. It works in small steps, on a thread that has time: after each it calls
+        `pause` with the seconds that the step took, and ends early if that returns True. Then the space is given back
+        to the disk, but for a tenth. Returns how many events went.
         """
-        pruned = seq = 0
         cursors = self.cursors()
-        names = json.dumps(list(followers))
         passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
-        while True:
-            found = self._file.read(_PRUNABLE, (seq, before_ms, passed, PASSING_KINDS, PRUNE_ROWS, names, _RESTING))
-            with self._file.transaction() as connection:
-                connection.execute(_SAVE_LAST_SEQ)
-                connection.executemany("DELETE FROM events WHERE seq = ?", found)
-                connection.executemany("DELETE FROM notices WHERE seq = ?", found)
-            pruned += len(found)
-            if len(found) < PRUNE_ROWS:
-                return pruned
-            (seq,) = found[-1]
+        gone, is_over = prune(self._file, before_ms, passed, followers, pause)
+        if not is_over:
+            give_back(self._file, pause)
+        return gone
 
     def _stored_last_seq(self) -> int:
-        return int(self._file.read(f"SELECT {_LAST_SEQ}")[0][0])
+        return int(self._file.read(f"SELECT {LAST_SEQ}")[0][0])
 
 
 def _exchange_in(status: bytes | None) -> str:

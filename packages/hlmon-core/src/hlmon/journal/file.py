@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from hlmon.errors import JournalError
-from hlmon.journal.checkpointer import BACKSTOP_PAGES, Checkpointer
+from hlmon.errors import JournalBusy, JournalError
+from hlmon.journal.checkpointer import BACKSTOP_PAGES, LOG_BYTES, Checkpointer
+from hlmon.journal.holders import writers
 from hlmon.journal.lock import JournalLock
+from hlmon.journal.place import network_warning
 from hlmon.journal.schema import check_place, check_version, prepare
+
+Answer = TypeVar("Answer")
+
+PATIENCE_S: Final = 60.0
+"""So long a write waits for another program's lock, unless whoever writes has no time."""
+BUSY_MS: Final = 50  # of it inside of SQLite at a time, where it keeps this program's other writers waiting too
+BUSY_PAUSE_S: Final = 0.25
+_FIRST_PATIENCE_S: Final = 2.0  # at the start, before the log says what is waited for
+
+_LOG = logging.getLogger(__name__)
 
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and start again, what was stored is still there",
@@ -30,7 +44,8 @@ def explain(path: Path, error: sqlite3.Error) -> JournalError:
     """The error in words for the user: what is wrong with which file, and what to do."""
     primary_code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     advice = _ADVICE.get(primary_code)
-    return JournalError(f"journal {path}: {advice} ({error})" if advice else f"journal {path}: {error}")
+    kind = JournalBusy if primary_code == sqlite3.SQLITE_BUSY else JournalError
+    return kind(f"journal {path}: {advice} ({error})" if advice else f"journal {path}: {error}")
 
 
 @contextmanager
@@ -76,8 +91,11 @@ class JournalFile:
         self.path = path
         self._writer = writer
         self._lock = lock
-        self._checkpointer = Checkpointer(path) if writer is not None else None
         self._writing = threading.Lock()
+        self._busy_since: float | None = None
+        self._checkpointer = (
+            Checkpointer(path.resolve(), self._writing, log_bytes=LOG_BYTES) if writer is not None else None
+        )
         self._thread = threading.local()
         self._readers: list[_Reader] = []
         self._closed = False
@@ -98,6 +116,8 @@ class JournalFile:
                 raise
             return file
         lock = JournalLock.acquire(path)
+        if warning := network_warning(path):
+            _LOG.warning("%s", warning)
         try:
             return cls(path, _open_writer(path), lock)
         except BaseException:
@@ -110,21 +130,70 @@ class JournalFile:
         return self._writer is None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that no other thread can enter: committed at the end, undone whole by any exception."""
-        with self._writing, explained(self.path):
+    def transaction(self, patience_s: float = PATIENCE_S) -> Iterator[sqlite3.Connection]:
+        """One transaction that no other thread can enter: committed at the end, undone whole by any exception.
+
+        While another program has the journal locked it is waited for; JournalBusy after `patience_s`.
+        """
+        writer, checkpointer = self.patiently(patience_s, self._begin)
+        try:
+            with explained(self.path):
+                try:
+                    yield writer
+                    writer.execute("COMMIT")
+                    checkpointer.note(writer.total_changes)
+                except BaseException:
+                    if writer.in_transaction:  # a full disk may have ended it already
+                        writer.execute("ROLLBACK")
+                    raise
+        finally:
+            self._writing.release()
+
+    def _begin(self) -> tuple[sqlite3.Connection, Checkpointer]:
+        """Begin a transaction, and keep `_writing` if that succeeded."""
+        self._writing.acquire()
+        try:
             if self._writer is None or self._checkpointer is None or self._closed:
                 state = "closed" if self._closed else "open for reading only"
                 raise JournalError(f"journal {self.path}: it is {state}, so nothing can be written")
-            self._writer.execute("BEGIN IMMEDIATE")
+            with explained(self.path):
+                self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            if isinstance(error, JournalBusy) and self._busy_since is None:
+                self._busy_since = time.monotonic()
+            self._writing.release()
+            raise
+        self._busy_since = None
+        return self._writer, self._checkpointer
+
+    def patiently(self, patience_s: float, attempt: Callable[[], Answer]) -> Answer:
+        """What the attempt returns, made again while it raises JournalBusy and `patience_s` is not over.
+
+        What keeps others from writing is let go of in between.
+        """
+        gives_up = time.monotonic() + patience_s
+        while True:
             try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-                self._checkpointer.note(self._writer.total_changes)
-            except BaseException:
-                if self._writer.in_transaction:  # a full disk may have ended it already
-                    self._writer.execute("ROLLBACK")
-                raise
+                return attempt()
+            except JournalBusy:
+                if time.monotonic() >= gives_up:
+                    raise
+            time.sleep(BUSY_PAUSE_S)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the file while it is written, as sentences that end with what to do."""
+        busy_since = self._busy_since
+        if busy_since is not None:
+            yield (
+                f"{writers(self.path.resolve())} has kept the journal locked for {time.monotonic() - busy_since:.0f} s,"
+                " what comes in waits in memory: end its transaction (an SQL shell, a backup)"
+            )
+        if self._checkpointer is not None and self._checkpointer.trouble:
+            yield self._checkpointer.trouble
+
+    def lost(self) -> str:
+        """That the file is no longer under its name, as a sentence that ends with what to do; "" if it is."""
+        return "" if self._lock is None else self._lock.trouble()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement, on the calling thread's own connection, which cannot write."""
@@ -132,12 +201,14 @@ class JournalFile:
 
     def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of one statement, one by one, on a connection of its own: for more than should be in memory."""
+        self._require_file()
         with explained(self.path), closing(_open_reader(self.path)) as connection:
             yield from connection.execute(sql, parameters)
 
     def _reader(self) -> _Reader:
         reader: _Reader | None = getattr(self._thread, "reader", None)
         if reader is None:
+            self._require_file()
             reader = _Reader(self.path)
             with self._writing:
                 self._readers.append(reader)
@@ -145,6 +216,11 @@ class JournalFile:
                 reader.close()
             self._thread.reader = reader
         return reader
+
+    def _require_file(self) -> None:
+        """A new connection would find another file under the name, and SQLite would mix the two."""
+        if lost := self.lost():
+            raise JournalError(lost)
 
     def close(self) -> None:
         """Close every connection, the writer last, and give the lock back. A second call does nothing."""
@@ -170,11 +246,23 @@ def _open_reader(path: Path) -> sqlite3.Connection:
 
 
 def _open_writer(path: Path) -> sqlite3.Connection:
+    """Waits for another program's lock, and says so once."""
+    try:
+        return _prepared(path, _FIRST_PATIENCE_S)
+    except JournalBusy:
+        holder = writers(path.resolve())
+        _LOG.warning("journal %s: %s keeps it locked; waiting up to %d s for it", path, holder, PATIENCE_S)
+        return _prepared(path, PATIENCE_S)
+
+
+def _prepared(path: Path, patience_s: float) -> sqlite3.Connection:
     with explained(path):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience_s)
         try:
             prepare(connection, path)
             connection.execute(f"PRAGMA wal_autocheckpoint = {BACKSTOP_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         except BaseException:
             connection.close()
             raise

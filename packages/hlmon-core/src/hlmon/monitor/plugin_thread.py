@@ -10,11 +10,16 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from hlmon.errors import Transient
+
 _log = logging.getLogger(__name__)
 
 
-class Abandoned(Exception):
-    """The call has not returned, and nobody waits for it any more."""
+class Abandoned(Transient):
+    """The call has not returned, and nobody waits for it any more; it may still do what it was to do."""
+
+    def __init__(self) -> None:
+        super().__init__("the call was abandoned")
 
 
 class PluginThread:
@@ -45,7 +50,7 @@ class PluginThread:
         future: Future[Any] = Future()
         self._waited_for = future
         if self._abandoned:
-            raise Abandoned
+            raise Abandoned()
         self._calls.put((function, future))
         try:
             return future.result(timeout)
@@ -53,7 +58,7 @@ class PluginThread:
             if future.done():  # the function's own
                 return future.result()
             self.abandon()
-            raise Abandoned from None
+            raise Abandoned() from None
 
     def abandon(self) -> None:
         """Wait no more for the present call, nor for any other; the thread ends as soon as it can."""

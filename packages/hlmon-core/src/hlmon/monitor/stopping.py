@@ -70,13 +70,16 @@ class StopSignals:
         os.close(self._write)
 
     def _listen(self) -> None:
+        """To the end of the context: whatever signal comes, somebody must take it out of the pipe."""
         with open(self._read, "rb", buffering=0) as pipe:  # noqa: PTH123  # a descriptor, no path
-            while (numbers := pipe.read(1)) and numbers[0] not in SIGNALS:
-                pass
-        if numbers:
-            self._stop.ask()
-            if not self._over.wait(LATEST_END_SECONDS):
-                end_now(LATE, "the monitor could not end in time; what it had not stored is read back after the start")
+            while numbers := pipe.read(64):
+                if not self._stop.is_asked and not set(SIGNALS).isdisjoint(numbers):
+                    self._stop.ask()
+                    threading.Thread(target=self._end_late, name="latest end", daemon=True).start()
+
+    def _end_late(self) -> None:
+        if not self._over.wait(LATEST_END_SECONDS):
+            end_now(LATE, "the monitor could not end in time; what it had not stored is read back after the start")
 
 
 def _heard_elsewhere(_number: int, _frame: FrameType | None) -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from hlmon.contract import Settings, SinkFactory
 from hlmon.errors import ConfigError, HlmonError
-from hlmon.events import Checkpoint, Event, Fact, Name, State, decode, encode
+from hlmon.events import STORED, Checkpoint, Event, Fact, Name, State, decode, encode
 
 _LINE_START: Final = b'{"kind":"'
 
@@ -91,7 +91,8 @@ class JsonlSink:
         if self._versions is None:  # what it knew is in the file
             self._versions = self._read(self._end)
         try:
-            new = [event for event in events if self._versions.is_new(event)]
+            # What this version does not know could not be read back.
+            new = [event for event in events if event.kind in STORED and self._versions.is_new(event)]
             if new:
                 self._append(b"".join(encode(event) + b"\n" for event in new))
                 self._versions.remember(map(self._noted, new))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hlmon.testing.contract_case import BrokenPromise, Contract
+from hlmon.testing.contract_case import Contract
 from hlmon.testing.deriver_contract import DeriverContract
 from hlmon.testing.notifier_contract import NotifierContract
 from hlmon.testing.plugin_contract import PluginContract
+from hlmon.testing.promises import BrokenPromise
 from hlmon.testing.sink_contract import SinkContract
 from hlmon.testing.source_contract import SourceContract
 

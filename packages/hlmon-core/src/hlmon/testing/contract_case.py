@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 import pytest
 
+from hlmon.testing.promises import BrokenPromise, named
+from hlmon.testing.time_limit import in_time
+
+_IN_TIME = "what never comes back is never asked again: a part that hangs delivers nothing and says nothing"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-class BrokenPromise(AssertionError):
-    """A part does not keep its contract; the text says what was promised, why it matters and what was seen."""
-
-    __module__ = "hlmon.testing"  # where it is public, which is the name that pytest shows
 
 
 class Contract:
@@ -29,9 +23,12 @@ class Contract:
     A case that makes no sense for a part is excused by name: `excused = {"test_…": "reason"}`; it is then reported as
     skipped with that reason. Replacing a case in a subclass is refused, and so is replacing what the cases check with:
     only the names in `to_define` are a subclass's to define, and names of its own.
+
+    A case runs on a thread of its own, and is broken off after `time_limit_seconds` with a word about where it stood.
     """
 
     excused: ClassVar[Mapping[str, str]] = _NOTHING
+    time_limit_seconds: ClassVar[float] = 60.0
     to_define: ClassVar[frozenset[str]] = frozenset()
     _cases: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _fixed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -39,6 +36,7 @@ class Contract:
     def __init_subclass__(cls, *, defines_cases: bool = False) -> None:
         """Take note of the cases that a contract defines; refuse a part's test that changes one."""
         super().__init_subclass__()
+        cls.to_define |= {"time_limit_seconds"}
         if defines_cases:
             for name in [name for name in dir(cls) if name.startswith("test_")]:
                 setattr(cls, name, _explained(getattr(cls, name)))
@@ -87,76 +85,18 @@ def _methods_of(contract: type[Contract]) -> set[str]:
 
 
 def _explained(case: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The case, in which an error that it does not expect breaks the promise of its first line, too."""
+    """The case within its time, in which an error that it does not expect breaks the promise of its first line, too."""
     promise = (case.__doc__ or case.__name__).strip().splitlines()[0]
 
     @functools.wraps(case)
     def run(self: Any) -> None:
+        seconds = self.time_limit_seconds
         try:
-            case(self)
+            in_time(lambda: case(self), seconds, f"the case ends within {seconds:g} s: {promise}", because=_IN_TIME)
         except BrokenPromise:
             raise
         except Exception as error:
             because = f"{case.__name__} asks for nothing that may fail there"
-            raise BrokenPromise(f"promise: {promise}\n  because: {because}\n  seen: {_named(error)}") from error
+            raise BrokenPromise(f"promise: {promise}\n  because: {because}\n  seen: {named(error)}") from error
 
     return run
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def check(kept: bool, promise: str, *, because: str, seen: object) -> None:
-    """Raise BrokenPromise unless `kept`."""
-    __tracebackhide__ = True  # as in the others here: pytest shows the case, and what it says
-    if not kept:
-        raise BrokenPromise(f"promise: {promise}\n  because: {because}\n  seen: {seen}")
-
-
-def error_of(call: Callable[[], object]) -> Exception | None:
-    """The exception that the call raises, None if it returns."""
-    try:
-        call()
-    except Exception as error:  # noqa: BLE001 - whatever a part raises is what is being examined
-        return error
-    return None
-
-
-def error_in_thread(call: Callable[[], object]) -> Exception | None:
-    """The same of a call that is made as the host makes it: not from the thread that opened the part."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(error_of, call).result()
-
-
-def check_error(error: Exception | None, allowed: tuple[type[Exception], ...], promise: str, *, because: str) -> None:
-    """Raise BrokenPromise unless the error is one of the allowed classes."""
-    __tracebackhide__ = True
-    seen = "it returned as if all were well" if error is None else _named(error)
-    check(isinstance(error, allowed), promise, because=because, seen=seen)
-
-
-def texts_of(error: BaseException | None) -> str:
-    """All that a log would show of an error: its text, its arguments and its whole chain."""
-    return "" if error is None else "".join(traceback.format_exception(error)) + repr(error)
-
-
-@contextmanager
-def captured_logs() -> Iterator[list[str]]:
-    """Every log line that is written meanwhile, at any level, formatted with its exception."""
-    lines: list[str] = []
-    formatter = logging.Formatter("%(name)s %(message)s")
-
-    class Capture(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(formatter.format(record) + repr(vars(record)))
-
-    handler, root = Capture(level=logging.NOTSET), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.NOTSET)
-    try:
-        yield lines
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)

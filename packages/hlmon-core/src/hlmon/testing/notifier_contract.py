@@ -10,8 +10,11 @@ from typing import Any, ClassVar, Final
 from hlmon.contract import Notifier, NotifierFactory, Settings
 from hlmon.errors import ConfigError, Permanent, Transient
 from hlmon.events import Alert, encode
-from hlmon.testing.builders import make_alert
-from hlmon.testing.contract_case import Contract, captured_logs, check, check_error, error_in_thread, error_of, texts_of
+from hlmon.testing.builders import START_MS, make_alert
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.leaks import check_closed
+from hlmon.testing.promises import captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.time_limit import error_in_thread
 
 ODD_TEXTS: Final[Mapping[str, str]] = {
     "mentions": "@everyone @here <@123> <!channel> @all",
@@ -22,6 +25,7 @@ ODD_TEXTS: Final[Mapping[str, str]] = {
     "format signs": "%s %d {} {0} ${x}",
     "blanks": "   ",
 }
+_BODY: Final = "Wiedervorlage"  # one word of letters, so that no markup changes it
 _ACKED: Final = "whoever returns is acked and never asked again: nobody would be told"
 
 
@@ -153,6 +157,32 @@ class NotifierContract(NotifierCase, defines_cases=True):
         check(
             encode(alert) == before, "sending leaves the alerts as they are", because="a retry sends them", seen=alert
         )
+
+    def test_body_and_severity_reach_the_reader(self) -> None:
+        """The text below the title is there, and whoever reads can tell a warning from the end of the world."""
+        same, told = {"subject": "contract", "title": "Contract", "time_ms": START_MS}, {}
+        for severity in ("info", "warning", "critical"):
+            before = len(self.sent())
+            with self.opened() as notifier:
+                notifier.send([make_alert(**same, body=_BODY, severity=severity)])
+            told[severity] = "\n".join(self.sent()[before:])
+        without = [severity for severity, text in told.items() if _BODY not in text]
+        because = "the body has the figures, and by the title alone nobody can decide anything"
+        check(not without, "the body of an alert is told", because=because, seen=f"not with {', '.join(without)}")
+        because = "people look at once at what is critical, and later at the rest"
+        alike = len(set(told.values())) < len(told)
+        promise = "one alert as info, as warning and as critical is told in three different ways"
+        check(not alike, promise, because=because, seen=list(told.values()))
+
+    def test_closing_leaves_no_thread_and_no_connection(self) -> None:
+        """However often it is opened."""
+
+        def use() -> object:
+            with self.opened() as notifier:
+                notifier.send([make_alert()])
+            return notifier
+
+        check_closed(use)
 
     def test_an_outage_raises_transient(self) -> None:
         """A service that cannot be reached is no success and no fault of the alert."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Final
-from unittest.mock import patch
 
 import msgspec
 
@@ -19,17 +17,11 @@ from hlmon.needs import provided
 from hlmon.plugins import Catalogue, load_catalogue
 from hlmon.stdout import kept_for_answers
 from hlmon.testing.builders import READING_BUILDERS
-from hlmon.testing.contract_case import BrokenPromise, Contract, check, error_of
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import check, error_of
+from hlmon.testing.without_io import without_io
 
 _HOOK_CPU_SECONDS: Final = 0.5
-_IO: Final = (
-    "builtins.open",
-    "io.open",
-    "os.open",
-    "socket.socket.connect",
-    "socket.getaddrinfo",
-    "subprocess.Popen.__init__",
-)
 
 
 class PluginCase(Contract):
@@ -145,7 +137,7 @@ class PluginContract(PluginCase, defines_cases=True):
         self.factories()  # what hooks import is imported now: that is allowed
         catalogue = self.catalogue()
         start_s = time.process_time()
-        with kept_for_answers(), _without_io():  # the host has led its output elsewhere before it asks
+        with kept_for_answers(), without_io("a hook"):
             (plugin,) = catalogue.plugins
         seconds = time.process_time() - start_s
         because = "every command calls them, whether the plugin is enabled or not"
@@ -157,14 +149,3 @@ class PluginContract(PluginCase, defines_cases=True):
         """Asking changes nothing."""
         first, second = (self.catalogue().plugins[0].provides for _ in range(2))
         check(first == second, "hooks return the same each time", because="commands ask again", seen=(first, second))
-
-
-@contextmanager
-def _without_io() -> Iterator[None]:
-    def refuse(*arguments: Any, **_options: Any) -> Any:
-        raise BrokenPromise(f"a hook did I/O with {arguments[-1:]}")
-
-    with ExitStack() as patches:
-        for name in _IO:
-            patches.enter_context(patch(name, refuse))
-        yield

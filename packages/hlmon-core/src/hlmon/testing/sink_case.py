@@ -13,7 +13,8 @@ import pytest
 from hlmon.contract import Settings, Sink, SinkFactory
 from hlmon.events import STORED, Event
 from hlmon.testing.builders import STORED_BUILDERS
-from hlmon.testing.contract_case import Contract, check
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import check
 
 
 class SinkCase(Contract):
@@ -23,7 +24,7 @@ class SinkCase(Contract):
     """
 
     to_define: ClassVar[frozenset[str]] = frozenset(
-        {"config", "factory", "outage", "secrets", "settings", "stored", "wrong_configs"}
+        {"config", "factory", "outage", "refusal", "secrets", "settings", "stored", "wrong_configs"}
     )
     secrets: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Settings] = Settings(name="contract")
@@ -47,6 +48,10 @@ class SinkCase(Contract):
     def outage(self) -> AbstractContextManager[None]:
         """A context in which the store cannot be reached."""
         self.missing("outage()", "returns a context in which the store cannot be reached")
+
+    def refusal(self) -> Event:
+        """An event that the store refuses for good; a stand-in for the store may be told so here."""
+        self.missing("refusal()", "returns an event that the store refuses for good")
 
     @contextmanager
     def opened(self) -> Iterator[Sink]:

@@ -10,7 +10,7 @@ from typing import Final
 from hlmon.contract import Sink
 from hlmon.errors import ConfigError, Transient
 from hlmon.events import Event
-from hlmon.testing.contract_case import BrokenPromise, captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.promises import BrokenPromise, captured_logs, check, check_error, error_of, texts_of
 from hlmon.testing.sink_case import SinkCase
 
 _OUTAGE: Final = "whoever returns is acked and never asked again: the events would be lost"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hlmon.events import Event
 from hlmon.testing.builders import ALICE, BOB, STORED_BUILDERS, make_cvd, make_gap, make_order
-from hlmon.testing.contract_case import check
+from hlmon.testing.promises import check
 from hlmon.testing.sink_case import SinkCase
 
 _REPEATS: Final = "after a crash, a time-out or a lost answer the follower writes again what it cannot know was stored"

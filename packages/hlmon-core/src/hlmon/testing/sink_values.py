@@ -10,8 +10,9 @@ import msgspec
 
 from hlmon.events import STORED, Event, encode
 from hlmon.testing.builders import ALICE, BOB, STORED_BUILDERS, make_fill
-from hlmon.testing.contract_case import check, error_in_thread, error_of
+from hlmon.testing.promises import check, error_of
 from hlmon.testing.sink_case import SinkCase
+from hlmon.testing.time_limit import error_in_thread
 
 DECIMALS: Final = tuple(
     map(

@@ -11,9 +11,11 @@ import pytest
 from hlmon.contract import Settings, Source, SourceFactory
 from hlmon.events import STORED, Event
 from hlmon.testing import source_run
-from hlmon.testing.contract_case import Contract, check
-from hlmon.testing.source_run import Ended, Runs, in_time
+from hlmon.testing.contract_case import Contract
+from hlmon.testing.promises import check
+from hlmon.testing.source_run import Ended, Runs
 from hlmon.testing.source_taken import Taken
+from hlmon.testing.time_limit import in_time
 
 _COMES_BACK: Final = "a source comes back from being opened, run, cancelled and closed"
 _ONE_LOOP: Final = "the host opens sources one after the other and runs them on one event loop: all would stand still"
@@ -34,6 +36,7 @@ class SourceCase(Contract):
     secrets: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Settings] = Settings(name="contract")
     patience_seconds: ClassVar[float] = 10.0
+    time_limit_seconds: ClassVar[float] = 300.0  # above what many runs of one case may take, each of them bounded
 
     def factory(self) -> SourceFactory[Any]:
         """The factory of the source."""

@@ -11,7 +11,7 @@ import msgspec
 
 from hlmon.events import STORED, Event, Reading, encode
 from hlmon.testing.builders import READING_BUILDERS
-from hlmon.testing.contract_case import check
+from hlmon.testing.promises import check
 from hlmon.testing.source_case import SourceCase
 
 EARLIEST_MS: Final = 10**11  # 1973; a time in seconds lies before it

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal, Self
 
 from hlmon.contract import Source
-from hlmon.testing.contract_case import check
 from hlmon.testing.source_taken import Taken
 
 STOP_SECONDS: Final = 5.0  # the host waits 9 s for all its sources together
 STALL_SECONDS: Final = 0.25  # as long as the host leaves a burst uncommitted at most
 _TURNS: Final = 100  # of the event loop: a run that has fed everything may end by itself
-_FRAMES: Final = 4
-
-ResultT = TypeVar("ResultT")
 
 _stuck: list[asyncio.Runner] = []  # held, so that none is collected with a warning in a later test
 
@@ -95,27 +87,3 @@ def _ended(task: asyncio.Task[None], *, cancelled: bool, left: Sequence[str]) ->
     if cancelled:
         return Ended(how="returned when cancelled", seen="CancelledError was swallowed", left=left)
     return Ended(how="returned by itself", seen="nothing", left=left)
-
-
-def in_time(call: Callable[[], ResultT], seconds: float, promise: str, *, because: str) -> ResultT:
-    """What the call returns or raises, made on a thread of its own; BrokenPromise with its place if it takes longer."""
-    outcome: Future[ResultT] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it was called
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=work, name="source", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        check(False, promise, because=because, seen=f"after {seconds:g} s it is at {_place_of(thread)}")
-    return outcome.result()
-
-
-def _place_of(thread: threading.Thread) -> str:
-    frame = sys._current_frames().get(thread.ident or 0)
-    frames = traceback.extract_stack(frame)[-_FRAMES:] if frame is not None else []
-    return " > ".join(f"{each.name} ({each.filename}:{each.lineno})" for each in frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from functools import partial
 from typing import Final
@@ -14,10 +15,12 @@ from hlmon.contract import ChecksConnection, ReportsStatus
 from hlmon.errors import ConfigError, Transient
 from hlmon.status import SourceStatus
 from hlmon.testing import source_run
-from hlmon.testing.contract_case import captured_logs, check, check_error, error_of, texts_of
+from hlmon.testing.leaks import check_closed
+from hlmon.testing.promises import captured_logs, check, check_error, error_of, texts_of
 from hlmon.testing.source_case import SourceCase
-from hlmon.testing.source_run import Runs, in_time
+from hlmon.testing.source_run import Ended, Runs
 from hlmon.testing.source_taken import Taken
+from hlmon.testing.time_limit import in_time
 
 _KILLS: Final = 10
 _MEASUREMENTS: Final = 3
@@ -133,6 +136,37 @@ class SourceRuns(SourceCase):
         with self.outage():
             error = self._error_of_opening(self.config(), ask=True)
         check_error(error, (ConfigError, Transient), promise, because=_AT_START)
+
+    def test_an_outage_in_a_run_is_no_end_of_the_input(self) -> None:
+        """A run that meets it raises, or goes on and says so in a warning or in its status."""
+        taken, problems = Taken(self.expected()), list[str]()
+
+        def run_in_an_outage(run: Runs) -> Ended:
+            with self.outage():
+                ended = run(taken)
+                if isinstance(run.source, ReportsStatus):
+                    problems.extend(run.source.status().problems)
+            return ended
+
+        with captured_logs(logging.WARNING) as lines:
+            ended = self.with_source(run_in_an_outage)
+        if taken.enough:
+            pytest.skip("the source had its whole input when it was opened")
+        because = (
+            "an input that ended is never asked again, and a silent retry looks like a market where nothing happens"
+        )
+        said = ended.how == "raised" or (ended.how != "returned by itself" and (lines or problems))
+        promise = "a run that cannot read its input raises, or goes on and says so"
+        check(bool(said), promise, because=because, seen=f"it {ended.how}, without a word")
+
+    def test_closing_leaves_no_thread_and_no_connection(self) -> None:
+        """However often it is opened."""
+
+        def open_and_run(run: Runs) -> object:
+            run(Taken(self.expected()))
+            return run.source
+
+        check_closed(lambda: self.with_source(open_and_run))
 
     def test_secrets_never_show(self) -> None:
         """Not in a repr, not in the status, not in an error, not in a log."""

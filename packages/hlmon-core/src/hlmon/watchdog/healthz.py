@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hlmon.errors import ConfigError
-from hlmon.secret import redact
+from hlmon.redaction import redact
 from hlmon.watchdog.section import split_address
 
 Reasons = Callable[[], Sequence[str]]

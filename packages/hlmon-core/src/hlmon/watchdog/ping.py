@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from hlmon.errors import ConfigError
-from hlmon.secret import Secret, redact
+from hlmon.redaction import redact
+from hlmon.secret import Secret
 from hlmon.watchdog.rhythm import Signal
 
 TIMEOUT_S: Final = 10.0

@@ -103,10 +103,16 @@ def _late(status: Status, now_ms: int) -> Iterator[str]:
 
 def _rejected(status: Status, _now_ms: int) -> Iterator[str]:
     for name, number in status.rejected.items():
-        yield (
-            f"{name} refused {number:,} of what it got for good: "
-            "see hlmon quarantine list; hlmon rejected retry delivers it after all, hlmon quarantine dismiss lets it be"
-        )
+        if name == "journal":
+            yield (
+                f"{name} refused {number:,} of what it got for good: "
+                "see hlmon quarantine list, and dismiss there what is dealt with"
+            )
+        else:
+            yield (
+                f"{name} refused {number:,} of what it got for good: "
+                "see hlmon rejected list; retry delivers it after all, hlmon quarantine dismiss lets it be"
+            )
 
 
 def _source(source: SourceStatus, now_ms: int) -> Iterator[str]:
