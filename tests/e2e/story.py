@@ -160,7 +160,7 @@ def tell(plan: Plan, folder: Path) -> Result:
             stops = list(plan.stops)
             _sample(sampler, monitor, BUSY_S + CALM_S, stops)
             exchange.do(lambda: stop_trading(server))
-            _settle(sampler, monitor, truth, may_be_unwell=_may_be_unwell(plan, server))
+            _settle(sampler, monitor, truth, may_be_unwell=_may_be_unwell(server))
             books = exchange.do(lambda: books_of(server))
             exit_code = monitor.stop(kill=False)
     finally:
@@ -181,7 +181,7 @@ def _result(
     with Journal.open(monitor.journal, read_only=True) as journal:
         gaps = [gap for (body,) in journal.query(OPEN_GAPS) if (gap := json.loads(body)).get("account")]
         found = verdicts(truth_of(sampler.truth), journal, books, sampler.began_ms)
-        found["not well at the end"] = [] if _may_be_unwell(plan, server) else sampler.last_reasons
+        found["not well at the end"] = [] if _may_be_unwell(server) else sampler.last_reasons
         rows = journal.query("SELECT kind, count(*) FROM events GROUP BY kind")
     return Result(
         seed=plan.seed,
@@ -215,9 +215,12 @@ def _sample(sampler: Sampler, monitor: Monitor, seconds: float, stops: list[tupl
         time.sleep(SAMPLE_S)
 
 
-def _may_be_unwell(plan: Plan, server: SimServer) -> bool:
-    """Whether something happened after which the monitor is not well for as long as the story lasts."""
-    return bool(LASTING & set(server.faults.done)) or abs(plan.skew_seconds) > 60
+def _may_be_unwell(server: SimServer) -> bool:
+    """Whether something happened after which the monitor is not well for as long as the story lasts.
+
+    Its clock may have been off from the start, or have jumped; about the minute either word is right.
+    """
+    return bool(LASTING & set(server.faults.done)) or abs(server.world.ahead_ms) > 55_000
 
 
 def _settle(sampler: Sampler, monitor: Monitor, truth: Path, *, may_be_unwell: bool) -> None:
