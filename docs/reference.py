@@ -93,6 +93,8 @@ def _table(fields: JsonSchema, required: Any = ()) -> str:
 
 def _type(field: JsonSchema) -> str:
     """In the words of the config's errors."""
+    if "anyOf" in field:
+        return " or ".join(sorted(map(_type, field["anyOf"])))
     if "enum" in field:
         *others, last = (f"`{choice}`" for choice in field["enum"])
         return f"{', '.join(others)} or {last}" if others else last

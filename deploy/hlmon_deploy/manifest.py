@@ -59,7 +59,7 @@ def read_manifest(settings: DeploySettings, catalogue: Catalogue, folder: Path) 
     document: dict[str, Any] = {}
     if settings.config is not None:
         load_config(settings.config, environ={})  # says in its own words what is wrong, and where
-        document = tomllib.loads(settings.config.read_text(encoding="utf-8"))
+        document = tomllib.loads(settings.config.read_text(encoding="utf-8-sig"))
     _add_store(document, settings)
     config = load_config(None, environ={TOML_VARIABLE: to_toml(document)}, accounts=settings.accounts)
     parts = enable(config, catalogue)

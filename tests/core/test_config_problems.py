@@ -119,6 +119,11 @@ def test_every_problem_of_a_file_is_named_on_a_line_of_its_own():
     ]
 
 
+def test_a_byte_order_mark_before_the_config_is_no_part_of_it(tmp_path):
+    (tmp_path / "hlmon.toml").write_bytes(b"\xef\xbb\xbf" + ACCOUNT.encode())
+    assert load_config(tmp_path / "hlmon.toml", environ={}).account[0].address == ALICE
+
+
 def test_an_address_of_a_route_may_come_from_outside_when_the_file_has_no_account():
     text = f'{PHONE}[[route]]\nto = ["phone"]\naccounts = ["{ALICE}"]'
     assert load_config(None, environ={"HLMON_CONFIG_TOML": text}).route[0].accounts == (ALICE,)

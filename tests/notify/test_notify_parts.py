@@ -96,6 +96,7 @@ def test_a_deployment_is_told_what_it_must_provide(factory, config, named):
         (lambda: LookConfig(explorer="app.example"), "explorer: must begin with https"),
         (lambda: DiscordConfig(thread_id="x"), "thread_id: must be"),
         (lambda: TelegramConfig(chat_id="me"), "chat_id: must be"),
+        (lambda: TelegramConfig(chat_id=True), "chat_id: must be"),
         (lambda: TelegramConfig(chat_id="1", url="x"), "url: is not a URL"),
         (lambda: SnsConfig(topic_arn="alerts"), "topic_arn: must be"),
         (lambda: SnsConfig(topic_arn=TOPIC, endpoint_url="x"), "endpoint_url: must begin"),

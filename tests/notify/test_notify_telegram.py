@@ -35,6 +35,13 @@ def refused(status, description, parameters=None):
     return Telegram.refuse(status, description, parameters)
 
 
+def test_the_number_of_a_chat_may_be_written_as_a_number(telegram, settings):
+    telegram.chat_id = "-100123"
+    with FACTORY.open(config_of(telegram, chat_id=-100123), settings) as notifier:
+        notifier.send([make_alert()])
+    assert telegram.requests[-1].fields["chat_id"] == "-100123"
+
+
 def test_opening_asks_for_the_bot_and_the_chat_and_writes_nothing(telegram, settings):
     with FACTORY.open(config_of(telegram), settings):
         assert methods(telegram) == ["getMe", "getChat"]

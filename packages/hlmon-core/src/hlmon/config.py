@@ -158,7 +158,7 @@ def _find(path: Path | None, environ: Mapping[str, str]) -> tuple[str, str]:
         return "", ""
     path = path or DEFAULT_PATH
     try:
-        return path.read_text(encoding="utf-8"), str(path)
+        return path.read_text(encoding="utf-8-sig"), str(path)  # editors on Windows begin it with a mark
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `hlmon init` writes one") from None
     except OSError as error:

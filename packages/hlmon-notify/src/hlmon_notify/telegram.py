@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 class TelegramConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which bot tells which chat."""
 
-    chat_id: Annotated[str, Meta(description="the chat's number in quotes, or a channel's `@name`")]
+    chat_id: Annotated[str | int, Meta(description="the chat's number, or a channel's `@name` in quotes")]
     token: Annotated[Secret, Meta(description="refers to the bot's token")] = Secret("env:TELEGRAM_BOT_TOKEN")
     thread_id: Annotated[int, Meta(description="the number of a topic of the group; 0: none")] = 0
     url: Annotated[str, Meta(description="another Bot API server")] = "https://api.telegram.org"
@@ -52,8 +52,8 @@ class TelegramConfig(LookConfig, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         """Refuse what is no chat and no address."""
         super().__post_init__()
-        if not _CHAT.fullmatch(self.chat_id):
-            raise ValueError("chat_id: must be the number of a chat, in quotes, or the @name of a channel")
+        if not _CHAT.fullmatch(str(self.chat_id)):
+            raise ValueError("chat_id: must be the number of a chat, or the @name of a channel in quotes")
         if not is_url(self.url):
             raise ValueError("url: is not a URL that begins with https:// (or http://)")
 
@@ -63,7 +63,7 @@ class TelegramNotifier:
 
     def __init__(self, config: TelegramConfig, look: Look, http: Http) -> None:
         self._config, self._look, self._http = config, look, http
-        self._chat_id = config.chat_id
+        self._chat_id = str(config.chat_id)
         self._progress = Progress()
 
     def send(self, alerts: Sequence[Alert], /) -> None:
