@@ -70,6 +70,45 @@ def test_a_memory_is_saved_after_many_events(journal, monkeypatch):
     assert saved == [0, 0, 6, 6, 6, 12]
 
 
+class Large(Remembers):
+    """One whose memory outweighs the events that it is made of."""
+
+    def dump_memory(self):
+        return super().dump_memory() + b" " * 100_000
+
+
+class Broken(Remembers):
+    """One whose memory cannot be had."""
+
+    def dump_memory(self):
+        raise ValueError("no memory")
+
+
+def both(journal, *derivers):
+    return Ingest(journal, [(type(deriver).__name__, frozenset({"fill"}), deriver) for deriver in derivers])
+
+
+def test_a_large_memory_is_saved_less_often_and_the_events_that_it_lacks_outlive_the_retention(journal):
+    ingest = both(journal, Remembers(), Large())
+    for time_ms in range(0, 5 * MINUTE_MS, MINUTE_MS):
+        ingest([make_fill(time_ms=time_ms)])
+        ingest.flush()
+    small, large = journal.memory("Remembers"), journal.memory("Large")
+    assert small[0] > large[0]
+    journal.prune(10**15, memories=ingest.remembering)
+    again = Large()
+    both(journal, Remembers(), again).rebuild()
+    assert again.times == list(range(0, 5 * MINUTE_MS, MINUTE_MS))
+
+
+def test_a_memory_that_cannot_be_had_keeps_nothing_in_the_journal(journal):
+    ingest = both(journal, Remembers(), Broken())
+    assert ingest.remembering == ["Remembers", "Broken"]
+    ingest([make_fill(time_ms=1)])
+    ingest.flush(final=True)
+    assert ingest.remembering == ["Remembers"]
+
+
 def test_a_rebuilt_deriver_gets_its_memory_and_the_events_after_it(journal):
     ingest = ingest_with(journal, Remembers())
     ingest([make_fill(time_ms=1)])

@@ -203,6 +203,13 @@ def test_prune_leaves_what_no_saved_memory_knows(journal):
     assert journal.prune(50) == 1
 
 
+def test_prune_leaves_what_any_memory_in_use_does_not_know_and_waits_for_none_that_is_not(journal):
+    journal.append([make_fill(time_ms=1)], {"closes": b"", "gone": b""})
+    journal.append([make_fill(time_ms=2)], {"positions": b""})
+    assert journal.prune(50, memories=["closes", "positions"]) == 1
+    assert journal.prune(50, memories=["positions"]) == 1
+
+
 def test_prune_works_through_many_small_transactions(journal, monkeypatch):
     monkeypatch.setattr("hlmon.journal.pruning.STEP_ROWS", 2)
     journal.append([make_fill(time_ms=time_ms) for time_ms in range(5)])

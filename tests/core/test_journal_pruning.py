@@ -81,13 +81,13 @@ def test_a_small_journal_of_an_older_hlmon_is_made_to_shrink_too_and_a_large_one
 def test_upkeep_prunes_on_a_thread_of_its_own_and_ends_it_when_it_is_stopped(full, caplog):
     caplog.set_level("INFO")
     upkeep = Upkeep(full)
-    upkeep.prune(1_000_000, [], 30)
-    upkeep.prune(1_000_000, [], 30)
+    upkeep.prune(1_000_000, [], [], 30)
+    upkeep.prune(1_000_000, [], [], 30)
     assert [thread.name for thread in threading.enumerate()].count("journal pruning") == 1
     wait_for(lambda: f"removed {FILLS} events older than 30 days" in caplog.text)
     full.append([fill_at(time_ms) for time_ms in range(1, 5_001)])
     upkeep.stop(10)
-    upkeep.prune(1_000_000, [], 30)
+    upkeep.prune(1_000_000, [], [], 30)
     upkeep.stop(10)
     assert full.count("fill") > 4_000
     assert "journal pruning" not in [thread.name for thread in threading.enumerate()]

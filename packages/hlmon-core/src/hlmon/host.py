@@ -347,7 +347,8 @@ class Monitor:
             return
         self._prune_at = now + PRUNE_SECONDS
         before_ms = self._clock.known_ms - self._config.retention_days * DAY_MS
-        self._upkeep.prune(before_ms, [each.cursor_name for each in self._couriers], self._config.retention_days)
+        followers = [each.cursor_name for each in self._couriers]
+        self._upkeep.prune(before_ms, followers, self._ingest.remembering, self._config.retention_days)
 
     def status(self) -> Status:
         """What the monitor says of itself now."""

@@ -81,6 +81,7 @@ class Ingest:
         self._scheduled = False
         self._failed: set[tuple[str, str]] = set()
         self._saves = SaveTimes(name for name, _, _ in derivers)
+        self._forgetful: set[str] = set()  # whose memory could not be had the last time
 
     def __call__(self, events: Iterable[Event], /) -> int:
         """Admit events in this order; they are durable after the next `flush`.
@@ -122,6 +123,15 @@ class Ingest:
         """What is stored and what still waits for the journal, as if it were stored."""
         waiting = {event.name: event for event in self._admission.pending.values() if wanted(event)}
         return [*(event for event in stored if event.name not in waiting), *waiting.values()] if waiting else stored
+
+    @property
+    def remembering(self) -> list[str]:
+        """The derivers whose memory is saved again and again: what it does not know yet must stay in the journal.
+
+        One that hangs, or whose memory cannot be had, is none of them: the journal would grow for ever.
+        """
+        able = (name for name, _, deriver in self._derivers if hasattr(deriver, "dump_memory"))
+        return [name for name in able if name not in self.hanging and name not in self._forgetful]
 
     def flush(self, *, final: bool = False) -> None:
         """Append what is pending, with the derivers' memories when they are due or this is the `final` flush.
@@ -282,9 +292,11 @@ class Ingest:
                 try:
                     with limited(CALL_SECONDS):
                         memories[name] = bytes(dump_memory())
+                    self._forgetful.discard(name)
                 except BaseException as error:
                     if is_interrupt(error):
                         raise
+                    self._forgetful.add(name)
                     self._fail(name, error)
         return memories
 

@@ -296,16 +296,24 @@ class Journal:
         for account, body in self._file.scan(_FILLS_BY_TIME):
             yield account, _FILL_ROW.decode(body)
 
-    def prune(self, before_ms: int, followers: Collection[str] = (), *, pause: Pause = goes_on) -> int:
+    def prune(
+        self,
+        before_ms: int,
+        followers: Collection[str] = (),
+        *,
+        memories: Collection[str] | None = None,
+        pause: Pause = goes_on,
+    ) -> int:
         """Delete what is older than that and over (facts, CVD buckets, ended orders), once `followers` have acked it.
 
-        Other states stay, whatever their age. It works in small steps, on a thread that has time: after each it calls
-        `pause` with the seconds that the step took, and ends early if that returns True. Then the space is given back
-        to the disk, but for a tenth. Returns how many events went.
+        What one of these `memories` does not know yet stays (None: of all that were ever saved). Other states stay,
+        whatever their age. It works in small steps, on a thread that has time: after each it calls `pause` with the
+        seconds that the step took, and ends early if that returns True. Then the space is given back to the disk, but
+        for a tenth. Returns how many events went.
         """
         cursors = self.cursors()
         passed = min((cursors.get(follower, 0) for follower in followers), default=self.last_seq())
-        gone, is_over = prune(self._file, before_ms, passed, followers, pause)
+        gone, is_over = prune(self._file, before_ms, passed, followers, memories=memories, pause=pause)
         if not is_over:
             give_back(self._file, pause)
         return gone

@@ -25,12 +25,13 @@ LAST_SEQ: Final = """max(
     (SELECT COALESCE(max(value), 0) FROM marks WHERE name = 'last_seq'))"""
 _SAVE_LAST_SEQ = f"INSERT OR REPLACE INTO marks (name, value) SELECT 'last_seq', {LAST_SEQ}"
 _RESTING = json.dumps(sorted(RESTING))
-# Every follower has passed what goes, and so has the latest saving of the derivers' memories (all are saved together;
-# an older one belongs to a deriver that is no longer used). No notifier has still to tell it.
+# Every follower has passed what goes, and so has each memory that is still saved; an older one may belong to a deriver
+# that is no longer used. No notifier has still to tell it.
 _PRUNABLE = """SELECT seq FROM events WHERE seq > ?1 AND time_ms < ?2 AND seq <= ?3
     AND (kind IN (SELECT value FROM json_each(?4)) OR (kind = 'order'
         AND json_extract(body, '$.status') NOT IN (SELECT value FROM json_each(?7))))
-    AND seq <= (SELECT COALESCE(max(seq), 9223372036854775807) FROM memories)
+    AND seq <= (SELECT COALESCE(min(seq), 9223372036854775807) FROM memories
+        WHERE ?8 IS NULL OR name IN (SELECT value FROM json_each(?8)))
     AND seq NOT IN (SELECT seq FROM notices WHERE 'notifier.' || notifier IN (SELECT value FROM json_each(?6))
         AND (state IN ('waiting', 'muted') OR condition <> '' AND times_sent > 0))
     ORDER BY seq LIMIT ?5"""
@@ -45,13 +46,23 @@ def goes_on(_: float) -> bool:
 
 
 def prune(
-    file: JournalFile, before_ms: int, passed_seq: int, followers: Collection[str], pause: Pause
+    file: JournalFile,
+    before_ms: int,
+    passed_seq: int,
+    followers: Collection[str],
+    *,
+    memories: Collection[str] | None,
+    pause: Pause,
 ) -> tuple[int, bool]:
-    """Delete what is older and over, up to `passed_seq`; how many events went, and whether `pause` ended it early."""
+    """Delete what is older and over, up to `passed_seq` and what `memories` know (None: all that there are).
+
+    Returns how many events went, and whether `pause` ended it early.
+    """
     gone = seq = 0
     names = json.dumps(list(followers))
+    saved = None if memories is None else json.dumps(list(memories))
     while True:
-        found = file.read(_PRUNABLE, (seq, before_ms, passed_seq, PASSING_KINDS, STEP_ROWS, names, _RESTING))
+        found = file.read(_PRUNABLE, (seq, before_ms, passed_seq, PASSING_KINDS, STEP_ROWS, names, _RESTING, saved))
         began = time.monotonic()
         with file.transaction() as connection:
             connection.execute(_SAVE_LAST_SEQ)

@@ -33,10 +33,10 @@ class Upkeep:
             _log.warning("journal %s: the file is there again", self._journal.path)
         self._told = lost
 
-    def prune(self, before_ms: int, followers: Collection[str], days: int) -> None:
+    def prune(self, before_ms: int, followers: Collection[str], memories: Collection[str], days: int) -> None:
         """Begin to remove what is older and over, unless that is still being done; returns at once."""
         if self._thread is None or not self._thread.is_alive():
-            arguments = (before_ms, tuple(followers), days)
+            arguments = (before_ms, tuple(followers), tuple(memories), days)
             self._thread = threading.Thread(target=self._prune, args=arguments, name="journal pruning", daemon=True)
             self._thread.start()
 
@@ -46,9 +46,9 @@ class Upkeep:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def _prune(self, before_ms: int, followers: Collection[str], days: int) -> None:
+    def _prune(self, before_ms: int, followers: Collection[str], memories: Collection[str], days: int) -> None:
         try:
-            gone = self._journal.prune(before_ms, followers, pause=self._pause)
+            gone = self._journal.prune(before_ms, followers, memories=memories, pause=self._pause)
         except JournalError as error:
             if not self._over.is_set():
                 _log.warning("what is older than %d days could not be removed: %s", days, error)
