@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest
-from hlmon.parts import needs_of
+from hlmon.parts import needs_of, secrets_in
 from hlmon.plugins import Catalogue
-from hlmon.secret import Secret
 from hlmon_deploy.manifest import Manifest, read_manifest
 from hlmon_deploy.needs import Resources, resources_of
 from hlmon_deploy.settings import DeploySettings
@@ -58,22 +55,8 @@ def _check_secrets(manifest: Manifest) -> None:
     problems = [
         f"{path}: {secret.reference} is a file that the container does not have; use env:NAME"
         for owner, config in {**configs, "watchdog": manifest.config.watchdog}.items()
-        for path, secret in _secrets_in(config, owner)
+        for path, secret in secrets_in(config, owner)
         if secret.reference.startswith("file:")
     ]
     if problems:
         raise ConfigError("\n".join(problems))
-
-
-def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
-    """Every secret of a config, with its place."""
-    if isinstance(value, Secret):
-        yield path, value
-    elif isinstance(value, msgspec.Struct):
-        yield from _secrets_in(msgspec.structs.asdict(value), path)
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _secrets_in(each, f"{path}.{name}")
-    elif isinstance(value, list | tuple):
-        for position, each in enumerate(value):
-            yield from _secrets_in(each, f"{path}[{position}]")

@@ -115,7 +115,7 @@ def secret_problems(parts: EnabledParts) -> list[str]:
     }
     for section, found in sections.items():
         for part in found:
-            for path, secret in _secrets_in(part.config, f"{section}.{part.name}"):
+            for path, secret in secrets_in(part.config, f"{section}.{part.name}"):
                 try:
                     secret.reveal()
                 except ConfigError as error:
@@ -123,18 +123,19 @@ def secret_problems(parts: EnabledParts) -> list[str]:
     return problems
 
 
-def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+def secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+    """Every secret of a config, with its place."""
     if isinstance(value, Secret):
         yield path, value
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from _secrets_in(getattr(value, name), f"{path}.{name}")
+            yield from secrets_in(getattr(value, name), f"{path}.{name}")
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _secrets_in(each, f"{path}.{name}")
+            yield from secrets_in(each, f"{path}.{name}")
     elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
-            yield from _secrets_in(each, f"{path}[{number}]")
+            yield from secrets_in(each, f"{path}[{number}]")
 
 
 def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = None) -> Settings:
