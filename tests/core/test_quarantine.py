@@ -195,3 +195,12 @@ def test_what_is_missing_is_said_by_stream_and_account():
         "2 rows of userFills of main could not be read, see hlmon quarantine list",
         "1 row of trades:BTC could not be read, see hlmon quarantine list",
     ]
+
+
+def test_of_an_event_that_two_refused_each_refusal_is_listed_until_it_is_dealt_with_itself(file):
+    refusals = [kept(FILL, origin=origin, unit="event", digest="e" * 32) for origin in ("archive", "other")]
+    with Journal.open(file) as journal:
+        journal.append(refusals)
+        journal.redelivered.add("archive", "e" * 32, "archive", NOW_MS)
+    rows = json.loads(run("quarantine", "list", "--json").output)
+    assert [row["origin"] for row in rows if row["digest"] == "e" * 32] == ["other"]

@@ -10,14 +10,14 @@ from typing import Final
 
 import click
 
+from hlmon.cli.kept import chosen_among, short_id
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
 from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.cli.replay import derivers_of
 from hlmon.cli.text import short_address, utc
 from hlmon.config import Config
-from hlmon.errors import ConfigError, JournalError, WireError
+from hlmon.errors import JournalError, WireError
 from hlmon.events import Quarantined
-from hlmon.fields import nearest
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.quarantine import (
@@ -32,7 +32,7 @@ from hlmon.quarantine import (
     write_decisions,
 )
 
-ID_LENGTH: Final = 8
+_WHAT: Final = "thing in quarantine"
 _OPEN: Final = {"missing", "refused", "retry: waits"}
 
 
@@ -53,8 +53,9 @@ def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_jso
     """List what could not be read, or was refused, and is not dealt with yet."""
     config, opened = open_journal(config_file, journal)
     with opened:
-        states = {one.digest: _state(opened, one) for one in kept_things(opened)}
-        kept = [one for one in kept_things(opened) if every or states[one.digest] in _OPEN]
+        found = kept_things(opened)
+        states = _states(opened, found)
+        kept = [one for one in found if every or states[_name(one)] in _OPEN]
         labels = labels_in(opened, config)
     if as_json:
         print_json(kept)
@@ -66,8 +67,8 @@ def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_jso
     for one in kept:
         account = labels.get(one.account) or short_address(one.account)
         what = f"refused by {one.origin}" if one.origin != WIRE else one.unit if is_row(one) else f"{one.unit}*"
-        state = states[one.digest]
-        table.add_row(_id(one), utc(one.time_ms), what, one.stream, account, state, one.reason[:100])
+        state = states[_name(one)]
+        table.add_row(short_id(one), utc(one.time_ms), what, one.stream, account, state, one.reason[:100])
     show(table)
     if any(one.origin == WIRE and not is_row(one) for one in kept):
         echo("* No row of an account's past: the next state, or the next answer, takes its place.")
@@ -80,7 +81,7 @@ def show_(*, thing: str, config_file: Path | None, journal: Path | None) -> None
     """Print everything that is known of THING (as `list` names it), and what the exchange sent."""
     _, opened = open_journal(config_file, journal)
     with opened:
-        kept, *_ = _chosen(kept_things(opened), [thing])
+        kept, *_ = chosen_among(kept_things(opened), [thing], _WHAT)
     print_json(kept)
 
 
@@ -92,7 +93,9 @@ def retry(*, things: tuple[str, ...], config_file: Path | None, journal: Path | 
     config, opened = open_journal(config_file, journal)
     with opened:
         found = from_exchange(opened)
-        chosen = _chosen(found, things) if things else [one for one in found if _state(opened, one) == "missing"]
+        states = _states(opened, found)
+        missing = [one for one in found if states[_name(one)] == "missing"]
+        chosen = chosen_among(found, things, _WHAT) if things else missing
     now_ms = _now_ms()
     readable = [one for one in chosen if _is_readable(one, now_ms)]
     if readable:
@@ -109,9 +112,9 @@ def dismiss(*, things: tuple[str, ...], config_file: Path | None, journal: Path 
     """Say that THINGs (as `list` names them) are dealt with: they count as missing no more, and stay to be read."""
     config, opened = open_journal(config_file, journal)
     with opened:
-        chosen = _chosen(kept_things(opened), things)
+        chosen = chosen_among(kept_things(opened), things, _WHAT)
     _decide(config.journal, chosen, "dismiss")
-    echo(f"Dismissed {', '.join(dict.fromkeys(map(_id, chosen)))}.")
+    echo(f"Dismissed {', '.join(dict.fromkeys(map(short_id, chosen)))}.")
 
 
 def _store(config: Config, kept: Sequence[Quarantined], now_ms: int) -> None:
@@ -141,29 +144,25 @@ def _is_readable(kept: Quarantined, now_ms: int) -> bool:
     return True
 
 
-def _state(journal: Journal, kept: Quarantined) -> str:
-    decision = read_decisions(journal.path).get(kept.digest)
-    if kept.origin != WIRE:
-        is_delivered = bool(journal.redelivered.all().get((kept.origin, kept.digest), ("", 0))[0])
-        return "dismissed" if decision == "dismiss" else "delivered" if is_delivered else "refused"
-    if is_dealt_with(kept, decision, journal, now_ms=_now_ms()):
-        return "dismissed" if decision == "dismiss" else "stored"
-    return "missing" if decision is None else "retry: waits"
+def _states(journal: Journal, kept: Sequence[Quarantined]) -> dict[tuple[str, str], str]:
+    """What became of each, by who set it aside and its digest."""
+    decisions, delivered = read_decisions(journal.path), journal.redelivered.all()
+    states = {}
+    for one in kept:
+        decision = decisions.get(one.digest)
+        if one.origin != WIRE:
+            is_delivered = bool(delivered.get(_name(one), ("", 0))[0])
+            state = "dismissed" if decision == "dismiss" else "delivered" if is_delivered else "refused"
+        elif is_dealt_with(one, decision, journal, now_ms=_now_ms()):
+            state = "dismissed" if decision == "dismiss" else "stored"
+        else:
+            state = "missing" if decision is None else "retry: waits"
+        states[_name(one)] = state
+    return states
 
 
-def _chosen(kept: Sequence[Quarantined], names: Sequence[str]) -> list[Quarantined]:
-    chosen = []
-    for name in names:
-        found = [one for one in kept if name and one.digest.startswith(name)]
-        if len({one.digest for one in found}) != 1:
-            hint = nearest(name, [_id(one) for one in kept])
-            raise ConfigError(f"{'unknown' if not found else 'not the name of one'} thing in quarantine {name!r}{hint}")
-        chosen += found
-    return chosen
-
-
-def _id(kept: Quarantined) -> str:
-    return kept.digest[:ID_LENGTH]
+def _name(kept: Quarantined) -> tuple[str, str]:
+    return kept.origin, kept.digest
 
 
 def _now_ms() -> int:

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from hlmon.cli.kept import chosen_among, short_id
 from hlmon.cli.options import example, journal_options, json_option, labels_in, open_journal
 from hlmon.cli.output import echo, make_table, print_json, show
 from hlmon.cli.text import short_address, utc
@@ -20,7 +21,7 @@ from hlmon.fields import nearest
 from hlmon.journal import Journal
 from hlmon.quarantine import read_decisions
 
-ID_LENGTH: Final = 8
+_WHAT: Final = "refused thing"
 _REFUSED: Final = "refused"
 
 
@@ -55,7 +56,7 @@ def list_(*, config_file: Path | None, journal: Path | None, every: bool, as_jso
     for one, kind in zip(kept, kinds, strict=True):
         account = labels.get(one.account) or short_address(one.account)
         state = states[one.origin, one.digest]
-        table.add_row(_id(one), utc(one.time_ms), kind, one.origin, account, state, one.reason[:100])
+        table.add_row(short_id(one), utc(one.time_ms), kind, one.origin, account, state, one.reason[:100])
     show(table)
 
 
@@ -69,7 +70,7 @@ def show_(*, thing: str, config_file: Path | None, journal: Path | None) -> None
         states = _states(opened)
         found = [
             {"state": states[one.origin, one.digest], "refused": one, "event": event_in(one, opened)}
-            for one in _chosen(rejected(opened), [thing])
+            for one in chosen_among(rejected(opened), [thing], _WHAT)
         ]
     print_json(found)
 
@@ -87,9 +88,8 @@ def retry(*, things: tuple[str, ...], to: str | None, config_file: Path | None, 
     with opened:
         states = _states(opened)
         found = rejected(opened)
-        chosen = (
-            _chosen(found, things) if things else [one for one in found if not _is_done(states[one.origin, one.digest])]
-        )
+        undone = [one for one in found if not _is_done(states[one.origin, one.digest])]
+        chosen = chosen_among(found, things, _WHAT) if things else undone
         events = [event_in(one, opened) for one in chosen]
     readable = [(one, event) for one, event in zip(chosen, events, strict=True) if event is not None]
     if readable:
@@ -106,9 +106,9 @@ def _ask(config: Config, chosen: Sequence[tuple[Quarantined, Event]], to: str | 
         name = to or one.origin
         if name not in (*sinks, *notifiers):
             hint = nearest(name, [*sinks, *notifiers])
-            raise ConfigError(f"{'--to' if to else _id(one)}: the config has no sink or notifier {name!r}{hint}")
+            raise ConfigError(f"{'--to' if to else short_id(one)}: the config has no sink or notifier {name!r}{hint}")
         if name not in sinks and not isinstance(event, Alert):
-            raise ConfigError(f"{_id(one)}: is no alert, so it cannot go to the notifier {name}; choose a sink")
+            raise ConfigError(f"{short_id(one)}: is no alert, so it cannot go to the notifier {name}; choose a sink")
     now_ms = time.time_ns() // 1_000_000
     asked = {(each.origin, each.digest): each for each in read_retries(config.journal)} | {
         (one.origin, one.digest): Retry(origin=one.origin, digest=one.digest, to=to or one.origin, asked_ms=now_ms)
@@ -140,18 +140,3 @@ def _is_done(state: str) -> bool:
 
 def _kind(event: Event | None) -> str:
     return "unreadable" if event is None else event.kind
-
-
-def _chosen(kept: Sequence[Quarantined], names: Sequence[str]) -> list[Quarantined]:
-    chosen = []
-    for name in names:
-        found = [one for one in kept if name and one.digest.startswith(name)]
-        if len({one.digest for one in found}) != 1:
-            hint = nearest(name, [_id(one) for one in kept])
-            raise ConfigError(f"{'unknown' if not found else 'not the name of one'} refused thing {name!r}{hint}")
-        chosen += found
-    return chosen
-
-
-def _id(kept: Quarantined) -> str:
-    return kept.digest[:ID_LENGTH]
