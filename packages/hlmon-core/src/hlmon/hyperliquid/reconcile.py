@@ -30,6 +30,7 @@ FIRST_LOOK_SECONDS = 30.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
 BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
+MOST_AT_ONCE = 200  # fills that are held against nothing yet
 DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
 LEFT_OUT = "the stream left out what REST has"
 _UNSURE = frozenset({"userNonFundingLedgerUpdates", "userFundings"})
@@ -67,6 +68,7 @@ class Reconciler:
         self._books = Books()
         self._hours = FundingHours()
         self._liquidations = Liquidations()
+        self._fills: list[Event] = []  # that came since the last look: many are counted together in half the time
         self._newest_ms: dict[str, int] = {}  # of the rows that came over the socket
         self._rows: dict[str, int] = {}  # since the last look
         self._confirmed_ms: dict[str, int] = {}
@@ -77,6 +79,7 @@ class Reconciler:
 
     def begin(self, around: Surroundings, *, is_whole: bool) -> None:
         """The account's history is read back, `is_whole` or but for what a gap states."""
+        self._count(around.clock.now())
         if not is_whole:
             self._books = Books()  # what the exchange shows now is where it goes on
             self.sums.forget()
@@ -89,12 +92,23 @@ class Reconciler:
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
         if events and type(events[0]) is Fill:
-            self._books.take(events)
-        else:
-            self._hours.take(events)
+            self._fills += events
+            if len(self._fills) >= MOST_AT_ONCE:
+                self._count(now)
+            return
+        self._hours.take(events)
         self._liquidations.take(events, now)
         self.orders.take(events, now)
         self.sums.take(events)
+
+    def _count(self, now: float) -> None:
+        """Enter the fills that came since the last look."""
+        if fills := self._fills:
+            self._fills = []
+            self._books.take(fills)
+            self._liquidations.take(fills, now)
+            self.orders.take(fills, now)
+            self.sums.take(fills)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
         """So many rows of a stream came live."""
@@ -109,6 +123,7 @@ class Reconciler:
 
     def compare(self, states: Iterable[Event], mode: AccountMode, now: float, *, is_live: bool) -> None:
         """What the exchange shows now of an account of this mode; compared once what was missed is read back."""
+        self._count(now)
         self.sums.use(mode)
         for state in states if is_live else ():
             if isinstance(state, AccountState):
@@ -120,6 +135,7 @@ class Reconciler:
 
     def settle(self, around: Surroundings) -> None:
         """State what reading again did not explain, and move the checkpoints as far as the streams are proven."""
+        self._count(around.clock.now())
         left = [each for each in self._books.unexplained() if each.since_ms]
         if left:
             coins = "; ".join(f"{each.coin} {each.expected} but {each.shown} is shown" for each in left[:5])
@@ -137,6 +153,7 @@ class Reconciler:
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""
         now = around.clock.now()
+        self._count(now)
         if doubt := self._books.doubt(now):
             return Reread(FILL_STREAMS, doubt.since_ms, doubt)
         if (since_ms := self._hours.doubt()) is not None:
@@ -171,6 +188,7 @@ class Reconciler:
 
     def problem(self, now: float) -> str:
         """Why what is stored of the account cannot be trusted to be all; "" if it can."""
+        self._count(now)
         if coins := self._books.doubtful(now):
             return (
                 f"fills are missing: the positions of {_some(coins)} are not where they lead (hlmon gaps, hlmon verify)"
@@ -192,6 +210,7 @@ class Reconciler:
             missed = await self._read_stream(stream, since_ms, around)
             if missed or (reread.doubt and stream == FILL_STREAMS[0]):
                 self.renew.add(stream)
+        self._count(around.clock.now())
         if reread.doubt:
             self._books.read_again(reread.doubt, around.clock.now())
         if reread.orders:
