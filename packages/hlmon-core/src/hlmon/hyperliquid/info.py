@@ -255,6 +255,8 @@ class _Line:
     def close(self) -> None:
         """Close the connection, which nobody uses."""
         self._api.session.close()
+        if self._socket is not None:
+            self._socket.close()  # the session leaves it to the garbage collector, once an error referred to the pool
 
     def cut(self) -> None:
         """End what is going on, now or as soon as it is connected."""
