@@ -34,6 +34,7 @@ LAYERS = [
         "redaction",
         "status",
         "stdout",
+        "units",
         "uptime",
     },
     {"contract", "cost", "labels", "packages", "routing", "fields", "linking", "verify"},

@@ -153,8 +153,8 @@ class Account:
         if frame.stream.startswith(OPEN_ORDERS):
             self.reconciler.orders.take(frame.events, around.clock.now())
         if frame.stream in STATES:
-            self.reconciler.end(self._dexes.ended)
             now = around.clock.now()
+            self.reconciler.end(self._dexes.ended, now)
             self.reconciler.compare(frame.events, self.modes.mode, now, is_live=self.recovery is None)
         return frame
 

@@ -30,6 +30,7 @@ FIRST_LOOK_SECONDS = 30.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
 BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
+MOST_AT_ONCE = 200  # fills that are held against nothing yet
 DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
 LEFT_OUT = "the stream left out what REST has"
 _UNSURE = frozenset({"userNonFundingLedgerUpdates", "userFundings"})
@@ -67,6 +68,7 @@ class Reconciler:
         self._books = Books()
         self._hours = FundingHours()
         self._liquidations = Liquidations()
+        self._fills: list[Event] = []  # that came since the last look: many are counted together in half the time
         self._newest_ms: dict[str, int] = {}  # of the rows that came over the socket
         self._rows: dict[str, int] = {}  # since the last look
         self._confirmed_ms: dict[str, int] = {}
@@ -80,12 +82,13 @@ class Reconciler:
 
         A stream that was read long before the last of them may have left out rows since: no books saw it.
         """
+        now = around.clock.now()
+        self._count(now)
         if not is_whole:
             self._books = Books()  # what the exchange shows now is where it goes on
             self.sums.forget()
         self._books.begin()
         self.orders.begin(around.exchange_ms())
-        now = around.clock.now()
         for stream in HISTORY_REQUESTS:
             self._confirm(stream, around, self._history.complete_ms.get(stream, 0), read_at(stream))
         self._first_look = set(MONEY_STREAMS)  # what was left out before the first state shows in nothing else
@@ -96,26 +99,39 @@ class Reconciler:
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
         if events and type(events[0]) is Fill:
-            self._books.take(events)
-        else:
-            self._hours.take(events)
+            self._fills += events
+            if len(self._fills) >= MOST_AT_ONCE:
+                self._count(now)
+            return
+        self._hours.take(events)
         self._liquidations.take(events, now)
         self.orders.take(events, now)
         self.sums.take(events)
+
+    def _count(self, now: float) -> None:
+        """Enter the fills that came since the last look."""
+        if fills := self._fills:
+            self._fills = []
+            self._books.take(fills)
+            self._liquidations.take(fills, now)
+            self.orders.take(fills, now)
+            self.sums.take(fills)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
         """So many rows of a stream came live."""
         self._rows[stream] = self._rows.get(stream, 0) + rows
         self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
 
-    def end(self, dexes: Sequence[str]) -> None:
+    def end(self, dexes: Sequence[str], now: float) -> None:
         """These dexes are gone, closed or renamed: nothing will show any more what their fills led to."""
+        self._count(now)
         for dex in dexes:
             self._books.end(dex)
             self.sums.end(dex)
 
     def compare(self, states: Iterable[Event], mode: AccountMode, now: float, *, is_live: bool) -> None:
         """What the exchange shows now of an account of this mode; compared once what was missed is read back."""
+        self._count(now)
         self.sums.use(mode)
         for state in states if is_live else ():
             if isinstance(state, AccountState):
@@ -127,6 +143,7 @@ class Reconciler:
 
     def settle(self, around: Surroundings) -> None:
         """State what reading again did not explain, and move the checkpoints as far as the streams are proven."""
+        self._count(around.clock.now())
         left = [each for each in self._books.unexplained() if each.since_ms]
         if left:
             coins = "; ".join(f"{each.coin} {each.expected} but {each.shown} is shown" for each in left[:5])
@@ -144,6 +161,7 @@ class Reconciler:
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""
         now = around.clock.now()
+        self._count(now)
         if doubt := self._books.doubt(now):
             return Reread(FILL_STREAMS, doubt.since_ms, doubt)
         if (since_ms := self._hours.doubt()) is not None:
@@ -183,6 +201,7 @@ class Reconciler:
 
     def problem(self, now: float) -> str:
         """Why what is stored of the account cannot be trusted to be all; "" if it can."""
+        self._count(now)
         if coins := self._books.doubtful(now):
             return (
                 f"fills are missing: the positions of {_some(coins)} are not where they lead (hlmon gaps, hlmon verify)"
@@ -206,6 +225,7 @@ class Reconciler:
             missed = await self._read_stream(stream, since_ms, around)
             if missed or (reread.doubt and stream == FILL_STREAMS[0]):
                 self.renew.add(stream)
+        self._count(around.clock.now())
         if reread.doubt:
             self._books.read_again(reread.doubt, around.clock.now())
         if reread.orders:

@@ -42,7 +42,6 @@ class Watch:
     ) -> None:
         self.accounts = {account.address: account for account in accounts}
         self.markets = markets
-        self.user_cap: int | None = None  # learnt from the exchange's refusal
         self._subscriptions = subscriptions
         self._drop = drop
         self._announce = announce
@@ -127,7 +126,6 @@ class Watch:
             account.blocked[stream] = now + SECOND_TRY_SECONDS
             self._name(account, f"{stream}: {refusal.text}")
             return
-        self.user_cap = refusal.limit
         others = (other for other in self.accounts.values() if other.watchable and not other.acked)
         for refused in dict.fromkeys([account, *others]):
             refused.blocked = dict.fromkeys(refused.streams, now + CAP_SECONDS)

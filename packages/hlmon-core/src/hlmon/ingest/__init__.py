@@ -228,9 +228,11 @@ class Ingest:
         try:
             limit.number += 1
             limit.seconds = CALL_SECONDS
-            derived = tuple(deriver(event))
-            for each in derived:
-                _check(each)
+            derived = deriver(event)
+            if derived != ():  # which is what most return; whatever is no sequence of events fails below
+                derived = tuple(derived)
+                for each in derived:
+                    _check(each)
         except BaseException as error:
             if is_interrupt(error):
                 raise
