@@ -39,7 +39,7 @@ def assert_is_one_line_about(path: Path, result) -> None:
 def test_a_second_monitor_on_a_journal_is_refused_and_told_the_process_of_the_first(monitor_of, run_on, wait):
     monitor = monitor_of("")
     monitor.start()
-    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 15, "a status")
+    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 60, "a status")
     result = run_on(monitor.journal, cwd=monitor.folder)
     assert_is_one_line_about(monitor.journal, result)
     assert f"process {monitor.process.pid}" in result.stderr
@@ -52,7 +52,7 @@ def test_a_journal_is_free_again_after_its_monitor_was_killed(monitor_of, wait):
     for _ in range(2):
         monitor.start()
         pid = monitor.process.pid
-        wait(lambda pid=pid: (monitor.status()["status"] or {}).get("pid") == pid, 15, "a status", every=0.2)
+        wait(lambda pid=pid: (monitor.status()["status"] or {}).get("pid") == pid, 60, "a status", every=0.2)
         monitor.kill()
 
 
@@ -94,7 +94,7 @@ def test_a_journal_named_by_the_config_that_is_a_folder_is_refused_in_one_line(h
 def test_a_journal_that_cannot_be_written_is_refused_and_left_as_it_is(monitor_of, tmp_path, wait):
     monitor = monitor_of("")
     monitor.start()
-    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 15, "a status")
+    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 60, "a status")
     monitor.terminate()
     path = Path(shutil.copy(monitor.journal, tmp_path))
     path.chmod(0o444)
