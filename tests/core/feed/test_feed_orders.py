@@ -243,6 +243,22 @@ def test_a_dex_that_the_exchange_knows_no_more_costs_its_list_and_nothing_else(w
     asyncio.run(live())
 
 
+def test_a_list_that_was_refused_and_whose_dex_is_gone_keeps_nobody_from_being_watched(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            running.exchange.refusals["openOrders:xyz"] = "busy"
+            await running.start(tools.alice)
+            await running.live_on(10)
+            assert running.account(tools.alice).status == "refused"
+            running.exchange.dexes = [""]
+            running.exchange.refusals["openOrders:xyz"] = "Invalid subscription {}"
+            await running.live_on(90)
+            assert running.account(tools.alice).status == "watched"
+
+    asyncio.run(live())
+
+
 def test_an_order_of_the_past_that_rests_on_a_dex_that_is_gone_lets_its_list_be_asked_for_and_be_over(watching, tools):
     async def live():
         async with watching() as running:

@@ -111,6 +111,10 @@ class Watch:
         account.acked.add(stream)
         if stream == HEARTBEAT:
             account.last_seen = around.clock.now()
+        self._forgive(account)
+
+    def _forgive(self, account: Account) -> None:
+        """What was refused is in place now, or is wanted no more."""
         if account.watched and account.refusal:
             account.refusal = ""
             self._announce(account)
@@ -121,6 +125,7 @@ class Watch:
         if refusal.reason == "invalid_subscription" and (gone := account.listings.forget(stream)):
             _log.warning("the exchange knows no dex %s any more: its orders of %s are over", gone, account.address)
             around.ingest((OpenOrders(account=account.address, time_ms=around.exchange_ms(), dex=gone, orders=()),))
+            self._forgive(account)
             return
         if refusal.reason != "user_cap":
             account.blocked[stream] = now + SECOND_TRY_SECONDS
