@@ -12,10 +12,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from hlmon.config import TOML_VARIABLE, Config, load_config
+from hlmon.config import Config, load_config
 from hlmon.errors import ConfigError
 from hlmon.parts import EnabledParts, enable
 from hlmon.plugins import Catalogue, PluginInfo
+from hlmon.problems import TOML_VARIABLE
 from hlmon_deploy.needs import is_own_arn
 from hlmon_deploy.settings import DeploySettings
 from hlmon_deploy.toml import to_toml

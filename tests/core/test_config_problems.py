@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hlmon.config import address_problem, load_config
+from hlmon.addresses import address_problem
+from hlmon.config import load_config
 from hlmon.errors import ConfigError
 
 ALICE = "0x" + "a1" * 20

@@ -10,13 +10,14 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from hlmon.config import Config, PartTable, raise_problems
+from hlmon.config import Config, PartTable
 from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
 from hlmon.deadline import is_interrupt, limited
 from hlmon.errors import ConfigError, text_of
 from hlmon.fields import read
 from hlmon.plugin_files import file_problems
 from hlmon.plugins import Catalogue
+from hlmon.problems import KeyPath, Problem, raise_problems
 from hlmon.routing.check import rule_problems
 from hlmon.secret import Secret, decode_field
 from hlmon.sections import Section
@@ -83,6 +84,17 @@ class EnabledParts:
         """All of them."""
         return (*self.sources, *self.derivers, *self.sinks, *self.notifiers)
 
+    def placed(self) -> Iterator[tuple[KeyPath, EnabledPart[Any]]]:
+        """All of them, each with the place of its table in the config, if it has one there."""
+        sections: tuple[tuple[Section, tuple[EnabledPart[Any], ...]], ...] = (
+            ("source", self.sources),
+            ("rule", self.derivers),
+            ("sink", self.sinks),
+            ("notifier", self.notifiers),
+        )
+        for section, parts in sections:
+            yield from (((section, part.name), part) for part in parts)
+
 
 @dataclass(frozen=True)
 class Needed:
@@ -104,38 +116,29 @@ def needs_of(config: Config, parts: EnabledParts) -> Iterator[Needed]:
             yield Needed("watchdog", "watchdog", need)
 
 
-def secret_problems(parts: EnabledParts) -> list[str]:
-    """The secrets of the parts that are not there, each with its path in the config: known without asking anybody."""
-    problems = []
-    sections: dict[str, tuple[EnabledPart[Any], ...]] = {
-        "source": parts.sources,
-        "rule": parts.derivers,
-        "sink": parts.sinks,
-        "notifier": parts.notifiers,
-    }
-    for section, found in sections.items():
-        for part in found:
-            for path, secret in secrets_in(part.config, f"{section}.{part.name}"):
-                try:
-                    secret.reveal()
-                except ConfigError as error:
-                    problems.append(f"{path}: {error}")
-    return problems
+def secret_problems(config: Config, parts: EnabledParts) -> Iterator[Problem]:
+    """The secrets that are not there: known without asking anybody."""
+    referred = [found for path, part in parts.placed() for found in secrets_in(part.config, path)]
+    for path, secret in [*referred, *secrets_in(config.watchdog, ("watchdog",))]:
+        try:
+            secret.reveal()
+        except ConfigError as error:
+            yield Problem(path, str(error))
 
 
-def secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+def secrets_in(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
     """Every secret of a config, with its place."""
     if isinstance(value, Secret):
         yield path, value
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from secrets_in(getattr(value, name), f"{path}.{name}")
+            yield from secrets_in(getattr(value, name), (*path, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            yield from secrets_in(each, f"{path}.{name}")
+            yield from secrets_in(each, (*path, name))
     elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
-            yield from secrets_in(each, f"{path}[{number}]")
+            yield from secrets_in(each, (*path, number))
 
 
 def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = None) -> Settings:
@@ -152,7 +155,15 @@ def settings_for(name: str, config: Config, labels: Mapping[str, str] | None = N
 
 def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
     """Match a config with the installed plugins. Opens nothing. Raises ConfigError with a line for every problem."""
-    problems: list[str] = [*file_problems(config, catalogue)]
+    problems: list[Problem] = []
+    parts = match(config, catalogue, problems)
+    raise_problems(config.document, problems)
+    return parts
+
+
+def match(config: Config, catalogue: Catalogue, problems: list[Problem]) -> EnabledParts:
+    """The parts of a config that can be opened, after adding to `problems` what is wrong with the others."""
+    problems += file_problems(config, catalogue)
 
     def each(section: Section, look_up: Callable[[str], FactoryT]) -> tuple[EnabledPart[FactoryT], ...]:
         found = (_enabled(table, look_up, problems) for table in config.parts(section))
@@ -168,29 +179,32 @@ def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
         sinks=each("sink", catalogue.sink),
         notifiers=each("notifier", catalogue.notifier),
     )
-    types = {table.name: table.type for table in config.parts("rule")}
-    problems += rule_problems(config.route, config.inhibit, types, [part.name for part in always])
-    raise_problems(config.origin, problems)
+    if not config.is_doubtful("rule"):
+        types = {table.name: table.type for table in config.parts("rule")}
+        names = [part.name for part in always]
+        problems += rule_problems(config.numbered("route"), config.numbered("inhibit"), types, names)
     return parts
 
 
 def part_config(table: PartTable, factory: Factory[ConfigT, PartT]) -> ConfigT:
     """The part's own config from its raw table. Raises ConfigError with a line for every problem."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     config = _read_config(table, factory, problems)
-    raise_problems(table.origin, problems)
+    raise_problems(table.document, problems)
     return cast("ConfigT", config)
 
 
-def _enabled(table: PartTable, look_up: Callable[[str], FactoryT], problems: list[str]) -> EnabledPart[FactoryT] | None:
+def _enabled(
+    table: PartTable, look_up: Callable[[str], FactoryT], problems: list[Problem]
+) -> EnabledPart[FactoryT] | None:
     try:
         factory = look_up(table.type)
     except ConfigError as error:
-        problems.append(f"{table.path}.type: {error}")
+        problems.append(Problem((*table.path, "type"), str(error)))
         return None
     config = _read_config(table, factory, problems)
     return None if config is None else EnabledPart(name=table.name, factory=factory, config=config)
 
 
-def _read_config(table: PartTable, factory: Factory[Any, Any], problems: list[str]) -> msgspec.Struct | None:
+def _read_config(table: PartTable, factory: Factory[Any, Any], problems: list[Problem]) -> msgspec.Struct | None:
     return read(table.fields, factory.config, table.path, problems, decode_field)

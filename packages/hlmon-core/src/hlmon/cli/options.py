@@ -53,13 +53,19 @@ _account = click.option(
 _same_exchange = click.option(
     "--same-exchange", is_flag=True, help="The exchange of the journal has a new URL: go on with it."
 )
+_waits = click.option(
+    "--wait-for-accounts",
+    "waits",
+    is_flag=True,
+    help="Stay up though there is nothing to watch, as a first deployment must.",
+)
 _testnet = click.option("--testnet", is_flag=True, help="Use the exchange's test network.")
 _url = click.option("--url", metavar="URL", help="REST base of the exchange; the WebSocket is at its /ws.")
 
 
 def exchange_options(command: CommandT) -> CommandT:
-    """Who is watched and where: -c, --account, --journal, --testnet, --url, --same-exchange."""
-    for option in (_same_exchange, _url, _testnet, journal_option, _account, config_option):
+    """Who is watched and where: -c, --account, --journal, --testnet, --url, --same-exchange, --wait-for-accounts."""
+    for option in (_waits, _same_exchange, _url, _testnet, journal_option, _account, config_option):
         command = option(command)
     return command
 

@@ -1,0 +1,90 @@
+"""Whether a config is right: everything that a run would find before it starts, and with `connect` what others say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from hlmon.config import DEFAULT_PATH, Config
+from hlmon.contract import ChecksConnection
+from hlmon.deadline import is_interrupt
+from hlmon.errors import text_of
+from hlmon.journal.place import network_warning
+from hlmon.monitor.preflight import EXCHANGE, Preflight, journal_problems, place_of, preflight
+from hlmon.parts import settings_for
+from hlmon.plugins import Catalogue
+from hlmon.problems import TOML_VARIABLE, ConfigProblems, KeyPath, Problem, raise_problems
+from hlmon.watchdog import prove
+
+NO_CONFIG: Final = (
+    f"no config: there is no {DEFAULT_PATH} in this folder and {TOML_VARIABLE} is not set; name the file with -c, or "
+    "let `hlmon init` write one"
+)
+
+_log = logging.getLogger(__name__)
+
+
+def check(config: Config, catalogue: Catalogue, *, connect: bool) -> list[str]:
+    """What a run of this config would do, line by line; with `connect` every part is opened, as a run would.
+
+    Raises ConfigError with a line for every problem, those of `config` included.
+    """
+    if not config.origin:
+        raise_problems(config.document, [Problem((), NO_CONFIG), *config.problems])
+    with ExitStack() as stack:
+        ready = preflight(config, catalogue, stack, labels=config.labels)
+        for warning in catalogue.warnings:
+            _log.warning("%s", warning)
+        problems = [*ready.problems, *journal_problems(config)]
+        answers = _answers(config, ready, problems) if connect else []
+    raise_problems(config.document, problems)
+    return [*_plan(config, ready), *answers]
+
+
+def _plan(config: Config, ready: Preflight) -> Iterator[str]:
+    for account in config.account:
+        yield f"account {account.address} {account.label}".rstrip()
+    yield from (f"market trades of {coin}" for coin in config.hyperliquid.coins)
+    yield from (f"sink {part.name} ({part.factory.name})" for part in ready.parts.sinks)
+    yield from (f"notifier {part.name} ({part.factory.name})" for part in ready.parts.notifiers)
+    yield from (f"rule {name}" for name in config.rule)
+    yield f"journal {config.journal}, exchange {config.hyperliquid.url}"
+    yield from filter(None, [network_warning(config.journal)])
+    yield from prove(config.watchdog)
+
+
+def _answers(config: Config, ready: Preflight, problems: list[Problem]) -> list[str]:
+    """Open each part in which nothing is wrong so far, and ask the sources that can be asked."""
+    lines: list[str] = []
+    wrong = {problem.subject[:2] for problem in problems}
+    for path, part in ready.parts.placed():
+        if path[0] == "rule" or path in wrong:
+            continue
+        place: KeyPath = (EXCHANGE,) if path == ("source", EXCHANGE) else path
+        if place == (EXCHANGE,) and config.is_doubtful(EXCHANGE, "url"):
+            continue
+        try:
+            with part.open(settings_for(part.name, config)) as opened:
+                if isinstance(opened, ChecksConnection):
+                    lines += asyncio.run(opened.check_connection())
+        except ConfigProblems as error:
+            problems += (_in_file(problem, config) for problem in error.problems)
+        except BaseException as error:  # a plugin may raise anything
+            if is_interrupt(error):
+                raise
+            problems.append(place_of(place, text_of(error.__cause__ or error), part.config))
+    return [*lines, "every part opened"]
+
+
+def _in_file(problem: Problem, config: Config) -> Problem:
+    """What the exchange says of an account or coin, at its place in the file; it was told names and no positions."""
+    match problem.path:
+        case ("account", str(address)):
+            return problem._replace(path=config.paths[address])
+        case ("hyperliquid", "coins", str(coin)):
+            place = () if config.is_doubtful("hyperliquid", "coins") else (config.hyperliquid.coins.index(coin),)
+            return problem._replace(path=("hyperliquid", "coins", *place))
+    return problem
