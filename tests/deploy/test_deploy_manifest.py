@@ -66,7 +66,7 @@ def test_a_config_that_names_what_nobody_provides_fails_with_its_path(deploy, tm
 
 def test_a_wrong_config_is_told_with_its_file(deploy, tmp_path):
     deploy.config(tmp_path, "retention_days = 0")
-    with pytest.raises(ConfigError, match=r"hlmon.toml: retention_days: must be at least 1"):
+    with pytest.raises(ConfigError, match=r"hlmon.toml:1: retention_days: must be at least 1"):
         deploy.plan(tmp_path, config="hlmon.toml")
 
 

@@ -15,7 +15,7 @@ from hlmon.addresses import address_problem
 from hlmon.config_checks import account_problems, exchange_problems, misplaced_tables, part_problems, plugin_problems
 from hlmon.environment import ENVIRON
 from hlmon.fields import read, without_wrong
-from hlmon.problems import ACCOUNTS_VARIABLE, TOML_VARIABLE, Document, KeyPath, Problem, raise_problems
+from hlmon.problems import ACCOUNTS_VARIABLE, TOML_VARIABLE, Document, KeyPath, Problem, raise_problems, shown
 from hlmon.routing import NotifierPolicy
 from hlmon.routing.check import policy_fields, policy_problems, route_problems
 from hlmon.secret import decode_field
@@ -39,9 +39,14 @@ class PartTable:
     document: Document = field(default_factory=Document)
 
     @property
-    def path(self) -> KeyPath:
+    def place(self) -> KeyPath:
         """Where the table stands in the file, e.g. `("sink", "archive")`."""
         return (self.section, self.name)
+
+    @property
+    def path(self) -> str:
+        """The same as messages have it, e.g. `sink.archive`."""
+        return shown(self.place)
 
 
 class Config(FileConfig, frozen=True, kw_only=True):

@@ -200,11 +200,11 @@ def _enabled(
     try:
         factory = look_up(table.type)
     except ConfigError as error:
-        problems.append(Problem((*table.path, "type"), str(error)))
+        problems.append(Problem((*table.place, "type"), str(error)))
         return None
     config = _read_config(table, factory, problems)
     return None if config is None else EnabledPart(name=table.name, factory=factory, config=config)
 
 
 def _read_config(table: PartTable, factory: Factory[Any, Any], problems: list[Problem]) -> msgspec.Struct | None:
-    return read(table.fields, factory.config, table.path, problems, decode_field)
+    return read(table.fields, factory.config, table.place, problems, decode_field)
