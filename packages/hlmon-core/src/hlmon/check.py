@@ -36,11 +36,11 @@ def check(config: Config, catalogue: Catalogue, *, connect: bool) -> list[str]:
         raise_problems(config.document, [Problem((), NO_CONFIG), *config.problems])
     with ExitStack() as stack:
         ready = preflight(config, catalogue, stack, labels=config.labels)
-        for warning in catalogue.warnings:
-            _log.warning("%s", warning)
         problems = [*ready.problems, *journal_problems(config)]
         answers = _answers(config, ready, problems) if connect else []
     raise_problems(config.document, problems)
+    for warning in catalogue.warnings:
+        _log.warning("%s", warning)
     return [*_plan(config, ready), *answers]
 
 

@@ -135,11 +135,12 @@ def read_config(path: Path | None, **given: Unpack[Given]) -> Config:
     if not addresses and not config.account and not any(problem.subject[:1] == ("account",) for problem in problems):
         found = filter(None, _SEPARATORS.split(environ.get(ACCOUNTS_VARIABLE, "")))
         addresses = [((ACCOUNTS_VARIABLE, position), address) for position, address in enumerate(found)]
-    changes: dict[str, Any] = {"hyperliquid": _exchange(config.hyperliquid, given, problems)}
+    changes: dict[str, Any] = {}
     if addresses:
         changes["paths"] = _paths_of(addresses, problems)
         changes["account"] = tuple(Account(each, config.labels.get(each, "")) for each in changes["paths"])
         changes["positions"] = {name: places for name, places in config.positions.items() if name != "account"}
+    changes["hyperliquid"] = _exchange(config.hyperliquid, given, problems)
     if (journal := given.get("journal")) is not None:
         changes |= {"journal": journal, "outside": frozenset({"--journal"})}
     return msgspec.structs.replace(config, **changes, problems=tuple(problems))

@@ -118,10 +118,10 @@ def look_before(
 ) -> Preflight:
     """What a run is made of. Raises ConfigError for everything that is wrong; with a journal alone opening it is."""
     ready = preflight(config, catalogue, stack, labels=labels, waits=waits)
-    for warning in catalogue.warnings:
-        _log.warning("%s", warning)
     if ready.problems:
         raise_problems(config.document, [*ready.problems, *journal_problems(config, same_exchange=same_exchange)])
+    for warning in catalogue.warnings:
+        _log.warning("%s", warning)
     return ready
 
 
