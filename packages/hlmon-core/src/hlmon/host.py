@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
 from itertools import count
@@ -78,7 +78,12 @@ def run(
         stack.enter_context(StopSignals(stop))
         stack.callback(LIMIT.relax)
         labels = Labels(config.labels)
-        ready = look_before(config, catalogue, stack, labels, waits=waits, same_exchange=same_exchange)
+        ready = preflight(config, catalogue, stack, labels=labels, waits=waits)
+        if ready.problems and not ready.is_wrong("watchdog"):  # whoever watches the watcher is told why it ends
+            stack.enter_context(watching(msgspec.structs.replace(config.watchdog, healthz=None)))
+        refuse_problems(config, ready, same_exchange=same_exchange)
+        for warning in catalogue.warnings:
+            _log.warning("%s", warning)
         watchdog = stack.enter_context(watching(config.watchdog))
         journal = stack.enter_context(Journal.open(config.journal))
         journal.belong_to(exchange_at(config.hyperliquid.url), moved=same_exchange)
@@ -107,22 +112,10 @@ def record(
             raise
 
 
-def look_before(
-    config: Config,
-    catalogue: Catalogue,
-    stack: ExitStack,
-    labels: Mapping[str, str],
-    *,
-    waits: bool = False,
-    same_exchange: bool = False,
-) -> Preflight:
-    """What a run is made of. Raises ConfigError for everything that is wrong; with a journal alone opening it is."""
-    ready = preflight(config, catalogue, stack, labels=labels, waits=waits)
+def refuse_problems(config: Config, ready: Preflight, *, same_exchange: bool = False) -> None:
+    """Raise ConfigError for everything that is wrong; what is wrong with the journal alone, opening it will say."""
     if ready.problems:
         raise_problems(config.document, [*ready.problems, *journal_problems(config, same_exchange=same_exchange)])
-    for warning in catalogue.warnings:
-        _log.warning("%s", warning)
-    return ready
 
 
 def _open(

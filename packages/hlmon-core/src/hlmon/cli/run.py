@@ -12,7 +12,8 @@ from hlmon.cli.options import EXAMPLE_ADDRESS, example, exchange_options, start_
 from hlmon.cli.run_beside import run_and_watch
 from hlmon.config import read_config
 from hlmon.errors import ConfigError
-from hlmon.host import look_before, run
+from hlmon.host import refuse_problems, run
+from hlmon.monitor.preflight import preflight
 from hlmon.plugins import load_catalogue
 
 
@@ -49,9 +50,8 @@ def command(
         arguments += [f"--account={address}" for address in accounts]
         arguments += ["--testnet"] * testnet + ["--same-exchange"] * same_exchange + ["--wait-for-accounts"] * waits
         with ExitStack() as stack:
-            look_before(
-                config, load_catalogue(config=config), stack, config.labels, waits=waits, same_exchange=same_exchange
-            )
+            ready = preflight(config, load_catalogue(config=config), stack, labels=config.labels, waits=waits)
+            refuse_problems(config, ready, same_exchange=same_exchange)
         run_and_watch(arguments, config.journal, config.labels)
         return
     start_logging(goes_on=True)

@@ -42,6 +42,10 @@ class Preflight:
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
 
+    def is_wrong(self, section: str) -> bool:
+        """Whether a problem lies in this section of the config."""
+        return any(problem.subject[:1] == (section,) for problem in self.problems)
+
 
 def preflight(
     config: Config, catalogue: Catalogue, stack: ExitStack, *, labels: Mapping[str, str], waits: bool = False
