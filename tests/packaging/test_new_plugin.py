@@ -103,7 +103,8 @@ def test_it_is_listed_and_the_config_of_its_readme_is_right(author, project, tmp
     assert found["box"]["provides"] == {"source": ["box"], "deriver": ["box"], "sink": ["box"], "notifier": ["box"]}
     assert (found["box"]["stability"], found["box"]["broken"]) == ("alpha", None)
     readme = (project / "README.md").read_text()
-    (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0])
+    account = f'[[account]]\naddress = "0x{"1" * 40}"\n'
+    (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0] + account)
     author.hlmon("check", cwd=tmp_path)
 
 
