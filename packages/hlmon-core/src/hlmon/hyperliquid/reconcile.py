@@ -8,7 +8,7 @@ found is stored and stated as a gap that was healed; what the books still miss a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hlmon.events import AccountMode, AccountState, Event, Fill, Gap, SpotState
@@ -75,19 +75,26 @@ class Reconciler:
         self._looked_at: dict[str, float] = {}
         self._spread: dict[str, float] = {}  # by which part of its pause a stream waits, so that not all ask at once
         self._first_look: set[str] = set()
-        self._suspects: set[str] = set()
+        self._suspects: dict[str, float] = {}  # the last moment at which rows may have been left out
 
-    def begin(self, around: Surroundings, *, is_whole: bool) -> None:
-        """The account's history is read back, `is_whole` or but for what a gap states."""
-        self._count(around.clock.now())
+    def begin(self, around: Surroundings, read_at: Callable[[str], float], *, is_whole: bool) -> None:
+        """The account's history is read back, `is_whole` or but for what a gap states; each stream at its moment.
+
+        A stream that was read long before the last of them may have left out rows since: no books saw it.
+        """
+        now = around.clock.now()
+        self._count(now)
         if not is_whole:
             self._books = Books()  # what the exchange shows now is where it goes on
             self.sums.forget()
         self._books.begin()
         self.orders.begin(around.exchange_ms())
         for stream in HISTORY_REQUESTS:
-            self._confirm(stream, around, self._history.complete_ms.get(stream, 0))
+            self._confirm(stream, around, self._history.complete_ms.get(stream, 0), read_at(stream))
         self._first_look = set(MONEY_STREAMS)  # what was left out before the first state shows in nothing else
+        for stream in MONEY_STREAMS:
+            if now - read_at(stream) > FIRST_LOOK_SECONDS:
+                self.suspect(stream, now)
 
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
@@ -115,8 +122,9 @@ class Reconciler:
         self._rows[stream] = self._rows.get(stream, 0) + rows
         self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
 
-    def end(self, dexes: Sequence[str]) -> None:
+    def end(self, dexes: Sequence[str], now: float) -> None:
         """These dexes are gone, closed or renamed: nothing will show any more what their fills led to."""
+        self._count(now)
         for dex in dexes:
             self._books.end(dex)
             self.sums.end(dex)
@@ -145,10 +153,10 @@ class Reconciler:
             if not (is_doubtful and stream in FILL_STREAMS):  # more rows of this millisecond may follow
                 self._history.advance(stream, newest_ms - 1)
 
-    def suspect(self, stream: str) -> None:
-        """Rows of this stream were left out elsewhere: look at once."""
-        if stream in self._looked_at:
-            self._suspects.add(stream)
+    def suspect(self, stream: str, now: float) -> None:
+        """Rows of this stream may have been left out where nothing would show it: it is to be read again."""
+        if stream in HISTORY_REQUESTS:
+            self._suspects[stream] = now
 
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""
@@ -164,7 +172,14 @@ class Reconciler:
             return Reread(MONEY_STREAMS, since_ms, money=True)
         if self.orders.doubt(now):
             return Reread((ORDERS,), None, orders=True)
-        return None
+        suspected = self._suspected(now)
+        return Reread(suspected, None) if suspected else None
+
+    def _suspected(self, now: float) -> tuple[str, ...]:
+        """What has to be read at once; a stream that was read a moment ago can wait: little can be missing yet."""
+        return tuple(
+            stream for stream in self._suspects if now - self._looked_at.get(stream, now) >= FIRST_LOOK_SECONDS
+        )
 
     def quiet(self, around: Surroundings) -> tuple[float, Reread] | None:
         """The look that is due for longest, after how many seconds of being due; None if none is."""
@@ -178,8 +193,6 @@ class Reconciler:
         return None if stream is None or due[stream] > now else (now - due[stream], Reread((stream,), None))
 
     def _pause(self, stream: str, *, is_sure: bool) -> float:
-        if stream in self._suspects:
-            return 0.0
         if stream in self._first_look:
             return FIRST_LOOK_SECONDS
         if stream == ORDERS:
@@ -198,6 +211,8 @@ class Reconciler:
                 f"something may be missing: its fills, fundings and ledger do not add up to {_some(pockets)}; "
                 "they are being read again"
             )
+        if streams := self._suspected(now):
+            return f"{_some(streams)} may have left out rows: being read again over REST"
         return ""
 
     async def read(self, reread: Reread, around: Surroundings) -> None:
@@ -221,7 +236,7 @@ class Reconciler:
             _log.info("the money of %s was read again: %s", self._account, told)
 
     async def _read_stream(self, stream: str, since_ms: int, around: Surroundings) -> int:
-        reading = Reading(stream, self._account, since_ms, around)
+        reading = Reading(stream, self._account, since_ms, around, self._history.odd)
         reading.resume.until_ms = asked_ms = around.exchange_ms()
         missed: list[int] = []
         while not reading.done:
@@ -230,7 +245,7 @@ class Reconciler:
                 if around.ingest((event,)) and event.time_ms <= asked_ms - DELIVERY_MS:
                     missed.append(event.time_ms)
                 self.take((event,), around.clock.now())
-        self._confirm(stream, around, reading.proven_ms)
+        self._confirm(stream, around, reading.proven_ms, reading.read_at)
         if missed:
             _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
             self._state_found(stream, since_ms, missed, reading, around)
@@ -239,11 +254,13 @@ class Reconciler:
             self._history.advance(stream, reading.proven_ms)  # each step of a checkpoint is a write in every store
         return len(missed)
 
-    def _confirm(self, stream: str, around: Surroundings, time_ms: int) -> None:
-        self._looked_at[stream] = around.clock.now()
+    def _confirm(self, stream: str, around: Surroundings, time_ms: int, read_at: float) -> None:
+        """This stream was read at that moment, and is proven up to that time."""
+        self._looked_at[stream] = read_at
         self._spread[stream] = 0.5 + 0.5 * around.clock.chance()
         self._first_look.discard(stream)
-        self._suspects.discard(stream)
+        if self._suspects.get(stream, read_at) <= read_at:
+            self._suspects.pop(stream, None)
         self._confirmed_ms[stream] = max(self._confirmed_ms.get(stream, 0), time_ms)
         self._rows[stream] = 0
 

@@ -57,7 +57,7 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 if renewed := self._next_renewal():
-                    await self._renew(*renewed)
+                    await self._renew(*renewed, now())
                 elif wanted := self._next_stream(now()):
                     await self._subscribe(*wanted, around, tasks)
                 elif coin := self.markets.next_wanted(now()):
@@ -72,13 +72,13 @@ class Watch:
                 return account, stream
         return None
 
-    async def _renew(self, account: Account, stream: str) -> None:
+    async def _renew(self, account: Account, stream: str, now: float) -> None:
         """End a stream that may have died; it is then missing, and asked for like any other.
 
         What the exchange left out for one account it may have left out for all.
         """
         for each in self.accounts.values():
-            each.reconciler.suspect(stream)
+            each.reconciler.suspect(stream, now)
         _log.warning("subscribing %s of %s again", stream, account.address)
         account.reconciler.renew.discard(stream)
         await self._subscriptions.remove(Subscription.of(stream, account.address))
