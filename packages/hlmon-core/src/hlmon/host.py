@@ -240,7 +240,7 @@ class Monitor:
         tasks = [asyncio.create_task(self._run_feed())]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
-        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._prune))]
         asked = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]
