@@ -12,14 +12,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hlmon.config import Config, raise_problems
-from hlmon.contract import ChecksConnection, Deriver
-from hlmon.deadline import LIMIT
+from hlmon.contract import Deriver
+from hlmon.deadline import LIMIT, OPEN_SECONDS
 from hlmon.delivery import Courier, common_checkpoints, full_jitter
 from hlmon.errors import HlmonError, JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
@@ -117,8 +118,8 @@ def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
     with ExitStack() as stack:
         for part in every:
             opened = stack.enter_context(part.open(settings_for(part.name, config)))
-            if isinstance(opened, ChecksConnection):
-                lines += asyncio.run(opened.check_connection())
+            # The exchange is asked about each account, within its limits, and gives up by itself.
+            lines += part.connection(opened, inf if part.name == EXCHANGE else OPEN_SECONDS)
     if connect:
         lines += [*prove(config.watchdog), "every part opened"]
     return lines
@@ -239,7 +240,7 @@ class Monitor:
         tasks = [asyncio.create_task(self._run_feed())]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
-        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._prune))]
         asked = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]

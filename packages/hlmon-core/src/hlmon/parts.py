@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,8 +12,17 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from hlmon.config import Config, PartTable, raise_problems
-from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
-from hlmon.deadline import is_interrupt, limited
+from hlmon.contract import (
+    ChecksConnection,
+    DeriverFactory,
+    Factory,
+    Need,
+    NotifierFactory,
+    Settings,
+    SinkFactory,
+    SourceFactory,
+)
+from hlmon.deadline import OPEN_SECONDS, is_interrupt, limited
 from hlmon.errors import ConfigError, text_of
 from hlmon.fields import read
 from hlmon.plugin_files import file_problems
@@ -75,6 +85,21 @@ class EnabledPart(Generic[FactoryT]):
                     raise
                 _log.warning("%s (%s) failed while it was closed: %s", self.name, self.factory.name, text_of(error))
 
+    def connection(self, opened: object, seconds: float = OPEN_SECONDS) -> list[str]:
+        """What the other side says, in lines, if this is a part that can ask. Raises ConfigError that names the part.
+
+        On the main thread it is cut off after this time.
+        """
+        if not isinstance(opened, ChecksConnection):
+            return []
+        try:
+            with limited(seconds):
+                return [str(line) for line in asyncio.run(opened.check_connection())]
+        except BaseException as error:
+            if is_interrupt(error) or isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{self.name} ({self.factory.name}): {text_of(error)}") from error
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnabledParts:
@@ -101,14 +126,35 @@ class Needed:
 
 
 def needs_of(config: Config, parts: EnabledParts) -> Iterator[Needed]:
-    """Everything that a deployment of this config must provide."""
+    """Everything that a deployment of this config must provide.
+
+    Raises ConfigError after the last with a line for every part that cannot say what it needs.
+    """
+    problems: list[str] = []
     for part in parts.every:
         group = "notify" if part in parts.notifiers else part.factory.name
-        for need in part.factory.needs(part.config):
-            yield Needed(f"{part.name} ({part.factory.name})", group, need)
+        owner = f"{part.name} ({part.factory.name})"
+        try:
+            needs = _needs(part)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            problems.append(f"{owner} cannot say what it needs: {text_of(error)}")
+        else:
+            yield from (Needed(owner, group, need) for need in needs)
     if config.watchdog.ping_url is not None:
         for need in config.watchdog.ping_url.needs("the URL that is told that all is well"):
             yield Needed("watchdog", "watchdog", need)
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _needs(part: EnabledPart[Any]) -> list[Need]:
+    with limited():
+        needs = list(part.factory.needs(part.config))
+    if wrong := [type(need).__name__ for need in needs if not isinstance(need, Need)]:
+        raise TypeError(f"it returned {wrong[0]}, not Need")
+    return needs
 
 
 def secret_problems(parts: EnabledParts) -> list[str]:
