@@ -1,11 +1,13 @@
 """Writes into the pages what the program knows itself: the fields of every table of hlmon.toml, the help of commands.
 
-A page says where: `<!-- fields: sink.dynamodb -->` to `<!-- end -->`. Run it from anywhere, it takes no arguments.
+A page says where: `<!-- fields: sink.dynamodb -->` to `<!-- end -->`. Run it from anywhere, it takes no arguments. The
+fields of events are in a file beside this one.
 """
 
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ BASES: dict[str, type[msgspec.Struct]] = {
 }
 """What many types have in common stands in a table of its own, and not in theirs."""
 
+EVENTS = runpy.run_path(str(DOCS / "reference_events.py"))
+
 _BLOCK = re.compile(r"(<!-- fields: ([\w. ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HELP = re.compile(r"(<!-- help: start -->\n).*?(<!-- help: end -->)", re.DOTALL)
 _SPEECHES = {f"rule.{factory.name}": factory.config.speech for factory in FACTORIES}
@@ -44,6 +48,7 @@ def written(text: str) -> str:
     """The text of a page with every table and the help as they are now."""
     known = tables()
     text = _BLOCK.sub(lambda block: f"{block[1]}{known[block[2]]}{block[3]}", text)
+    text = EVENTS["written"](text)
     return _HELP.sub(lambda block: f"{block[1]}{help_of_every_command()}{block[2]}", text)
 
 

@@ -24,9 +24,15 @@ _SAME_TIME: Final = "1767225600"
 """Of every file in a wheel, so that the same sources make the same image."""
 
 
-def stage_image(manifest: Manifest, arch: Architecture, target: Path, constraints: Path = CONSTRAINTS) -> Path:
-    """Fill `target`, which must not exist, with all that the build needs; the same manifest gives the same files."""
-    _stage_packages(manifest, arch, target, constraints)
+def stage_image(
+    manifest: Manifest, arch: Architecture, target: Path, constraints: Path = CONSTRAINTS, *, expressions: bool = False
+) -> Path:
+    """Fill `target`, which must not exist, with all that the build needs; the same manifest gives the same files.
+
+    The library behind rules of the type `expression` is in it if the config has one, or with `expressions`.
+    """
+    needed = expressions or any(rule.type == "expression" for rule in manifest.config.parts("rule"))
+    _stage_packages(manifest, arch, target, constraints, core=f"{CORE}[expressions]" if needed else CORE)
     shutil.copy(FOLDER / "Dockerfile", target)
     shutil.copy(Path(container.__file__), target / "container.py")
     _write(target / "modules.txt", modules_of(manifest))
@@ -64,14 +70,16 @@ def stage_relay(manifest: Manifest, arch: Architecture, target: Path, constraint
     return target
 
 
-def _stage_packages(manifest: Manifest, arch: Architecture, target: Path, constraints: Path) -> None:
+def _stage_packages(
+    manifest: Manifest, arch: Architecture, target: Path, constraints: Path, *, core: str = CORE
+) -> None:
     """The wheels that are not on an index, and what is to be installed, with hashes as far as they are known."""
     wheels = target / "wheels"
     wheels.mkdir(parents=True)
     brought = {plugin.name: plugin.wheel for plugin in manifest.plugins if plugin.wheel}
     locked = locked_lines(constraints.read_text(encoding="utf-8"))
     hashed, unhashed = [], []
-    for package in packages_of([CORE, *(plugin.name for plugin in manifest.plugins)], arch):
+    for package in packages_of([core, *(plugin.name for plugin in manifest.plugins)], arch):
         if wheel := brought.get(package.name):
             hashed.append(wheel_line(Path(shutil.copy(wheel, wheels))))
         elif package.source is not None:

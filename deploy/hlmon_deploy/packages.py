@@ -36,7 +36,7 @@ class Package:
 
 
 def packages_of(names: Iterable[str], arch: Architecture, find: Find = distribution) -> tuple[Package, ...]:
-    """These distributions and all that they require on Linux and this architecture, by name.
+    """These distributions, with extras as `name[extra]`, and all that they require there on Linux, by name.
 
     Raises ConfigError for a requirement that is not installed here.
     """
@@ -49,7 +49,8 @@ def packages_of(names: Iterable[str], arch: Architecture, find: Find = distribut
         "python_full_version": f"{PYTHON}.0",
     }
     found: dict[str, Package] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in names]
+    wanted = map(Requirement, names)
+    waiting: list[tuple[str, frozenset[str]]] = [(each.name, frozenset(each.extras)) for each in wanted]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         one = waiting.pop()

@@ -19,7 +19,7 @@ def stage(arch: str, target: Path) -> Path:
     """Fill `target`, which must not exist. Raises ConfigError, e.g. for an architecture that there is none of."""
     context = {"arch": arch, "plugins": ",".join(PLUGINS)}
     plan = read_plan(read_settings(context, Path.cwd()), load_catalogue(), Path.cwd(), {})
-    return stage_image(plan.manifest, plan.settings.arch, target)
+    return stage_image(plan.manifest, plan.settings.arch, target, expressions=True)
 
 
 if __name__ == "__main__":

@@ -249,6 +249,16 @@ def test_a_state_that_is_a_little_behind_a_busy_account_agrees():
         assert account.wait(1) is None
 
 
+def test_a_state_that_is_behind_an_account_of_very_many_fills_agrees():
+    books = Books()
+    books.compare(state(0, {}), 0.0)
+    books.take([fill(10 * number, number - 1, 1, number) for number in range(1, 1_001)])  # in 10 s
+    books.compare(state(6_000, {"BTC": 600}), 6.0)
+    assert not books.in_doubt
+    books.compare(state(6_500, {"BTC": 2_000}), 6.5)
+    assert books.in_doubt
+
+
 def test_the_same_fill_again_changes_nothing():
     account = Account()
     rows = [fill(1000, 0, 1, 1), fill(2000, 1, -1, 2)]

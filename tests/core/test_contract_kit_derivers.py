@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
+import types
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -177,6 +179,17 @@ class HashingContract(SecondFillContract):
     deriver = ListsItsCoinsAsTheyHash
 
 
+class HashingOfAClosureContract(SecondFillContract):
+    """Its factory cannot leave this process, the test that makes it can."""
+
+    def factory(self):
+        @contextmanager
+        def opened(_config, _settings):
+            yield ListsItsCoinsAsTheyHash()
+
+        return DeriverFactory(name="second", config=NoConfig, open=opened, kinds=self.kinds)
+
+
 def contract_of(deriver_type: type, **fields: object) -> SecondFillContract:
     return type(f"{deriver_type.__name__}Contract", (SecondFillContract,), {"deriver": deriver_type, **fields})()
 
@@ -200,6 +213,7 @@ WRONG_DERIVERS = [
     (contract_of(Sleeps), "test_it_does_no_io"),
     (contract_of(RemembersEveryFill), "test_its_memory_does_not_grow_for_ever"),
     (HashingContract(), "test_the_order_of_hashes_plays_no_part"),
+    (HashingOfAClosureContract(), "test_the_order_of_hashes_plays_no_part"),
     (contract_of(EditsEvents), "test_events_are_not_changed"),
     (contract_of(CountsUndeclaredOrders), "test_events_of_other_kinds_are_ignored"),
     (contract_of(FailsOnOthers), "test_events_of_other_kinds_are_ignored"),
@@ -226,3 +240,14 @@ class RemembersNothing:
 def test_a_deriver_without_a_saved_memory_is_not_asked_for_one():
     with pytest.raises(pytest.skip.Exception, match="saves no memory"):
         contract_of(RemembersNothing).test_a_saved_memory_changes_nothing()
+
+
+def test_a_test_that_no_other_process_can_find_is_skipped_with_that_reason(monkeypatch):
+    nowhere = contract_of(EverySecondFill)
+    with pytest.raises(pytest.skip.Exception, match="cannot be taken to another process"):
+        nowhere.test_the_order_of_hashes_plays_no_part()
+    here_only = types.ModuleType("here_only")
+    here_only.HereOnly = type("HereOnly", (SecondFillContract,), {"__module__": "here_only"})
+    monkeypatch.setitem(sys.modules, "here_only", here_only)
+    with pytest.raises(pytest.skip.Exception, match="another process cannot import this test"):
+        here_only.HereOnly().test_the_order_of_hashes_plays_no_part()

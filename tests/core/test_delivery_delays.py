@@ -81,6 +81,33 @@ def test_an_alert_that_comes_while_another_one_waits_is_sent_within_seconds(jour
     assert (chat.messages, time.now_ms - came_ms < 2_000) == ([[late]], True)
 
 
+def test_an_alert_is_sent_though_more_than_a_thousand_before_it_wait(journal, time, make):
+    bad, late = alerts_of(1_500, time, rule="bad"), make_alert(time_ms=time.now_ms, rule="late")
+    chat = Picky(bad)
+    journal.append(bad)
+    (dispatcher,) = make(chat=chat, routes=[AT_ONCE], policies=FAST, max_batch=2_000, backoff=lambda *_: 30.0)
+    turns(dispatcher, 3)
+    came_ms = time.now_ms
+    journal.append([late])
+    turns(dispatcher, 20)
+    assert (chat.messages, states(journal).count("waiting")) == ([[late]], 1_500)
+    assert time.now_ms - came_ms < 60_000
+
+
+def test_alerts_that_are_refused_again_and_again_take_every_other_turn_at_most(journal, time, make):
+    bad = [make_alert(time_ms=time.now_ms, rule=f"bad-{number}", severity="critical") for number in range(30)]
+    good = [make_alert(time_ms=time.now_ms, rule=f"good-{number}", severity="info") for number in range(30)]
+    chat = Picky(bad)
+    journal.append(bad)
+    (dispatcher,) = make(chat=chat, routes=[AT_ONCE], policies=FAST, backoff=lambda *_: 0.001)  # all due, all the time
+    turns(dispatcher, 100)
+    journal.append(good)
+    before = len(chat.calls)
+    while len(told(chat)) < len(good) and len(chat.calls) < before + 1_000:
+        turns(dispatcher, 1)
+    assert len(chat.calls) - before <= 2 * len(good) + 1
+
+
 def test_one_alert_that_is_not_taken_is_parted_from_its_group(journal, time, make):
     alerts = alerts_of(8, time, rule="fill")
     other = make_alert(time_ms=time.now_ms, rule="other")
@@ -131,6 +158,16 @@ def test_an_end_never_overtakes_its_beginning_that_waits(journal, time, make, gr
     chat.never.clear()
     work(dispatcher)
     assert [alert.state for alert in told(chat) if alert.rule != "other"] == ["firing", "resolved"]
+
+
+def test_an_end_is_not_sent_without_its_refused_beginning_however_much_waits_between(journal, time, make):
+    beginning, end = condition(time), condition(time, "resolved", time_ms=time.now_ms + 1)
+    between = alerts_of(1_500, time, rule="other")
+    journal.append([beginning, *between, end])
+    chat = Picky([beginning], Permanent("400: not this one"))
+    run_for(make(chat=chat, policies=FAST), time, 5)
+    assert told(chat) == between
+    assert (states(journal)[0], states(journal)[-1]) == ("refused", "dropped")
 
 
 def test_a_message_that_waits_keeps_the_notifier_from_being_called_well(journal, time, make):

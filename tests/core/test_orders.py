@@ -85,6 +85,14 @@ def test_what_the_list_has_is_open_with_what_is_left_of_it():
     assert books.written == 2
 
 
+def test_an_order_goes_on_under_the_new_name_of_its_dex_and_its_end_shows_there():
+    books = Books()
+    books(listing(10, order(coin="km:US500"), dex="km"), listing(15, order(coin="mkts:US500"), dex="mkts"))
+    assert books.orders[ALICE, 1].coin == "mkts:US500"
+    books(listing(20, dex="mkts"))
+    assert books.statuses() == {1: "unknown"}
+
+
 def test_an_order_that_left_the_list_is_unknown_until_its_end_is_told_whatever_the_times():
     books = Books()
     books(listing(10, order()), listing(20))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
-import threading
 import time
 
 import pytest
 
-from hlmon.telemetry import Counters, configure_logging
+from hlmon.telemetry import configure_logging
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 LOG = logging.getLogger("hlmon.test")
@@ -164,27 +163,3 @@ def test_a_stream_that_cannot_be_written_stops_nothing(capsys):
     stream.close()
     LOG.info("lost")
     assert capsys.readouterr().err == ""
-
-
-def test_counters_are_exact_whatever_number_of_threads_count():
-    counters = Counters()
-
-    def count() -> None:
-        for _ in range(1000):
-            counters.add("frames")
-            counters.add("bytes", 3)
-
-    threads = [threading.Thread(target=count) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counters.snapshot() == {"bytes": 24_000, "frames": 8_000}
-
-
-def test_a_snapshot_of_the_counters_stays_as_it_was():
-    counters = Counters()
-    counters.add("frames")
-    before = counters.snapshot()
-    counters.add("frames")
-    assert before == {"frames": 1}

@@ -14,6 +14,7 @@ from hlmon_deploy.image import modules_of, stage_image
 from hlmon_deploy.packages import locked_lines, packages_of
 from hlmon_deploy.release import PLUGINS, stage
 
+EXPRESSIONS = "common-expression-language=="
 ALL_WORKSPACE = {"hlmon_core", "hlmon_dynamodb", "hlmon_supabase", "hlmon_sim", "hlmon_deploy"}
 
 
@@ -30,8 +31,10 @@ def test_it_has_the_wheels_of_the_chosen_plugins_and_no_other(staged):
 
 @pytest.mark.parametrize("arch", ["arm64", "x86_64"])
 def test_the_released_image_has_every_plugin_of_the_house_for_both_architectures(arch, tmp_path):
-    modules = (stage(arch, tmp_path / "image") / "modules.txt").read_text().split()
+    staged = stage(arch, tmp_path / "image")
+    modules = (staged / "modules.txt").read_text().split()
     assert {f"{module.split('.')[0].replace('_', '-')}" for module in modules} == {"hlmon", *PLUGINS}
+    assert EXPRESSIONS in (staged / "requirements.txt").read_text()
     with pytest.raises(ConfigError, match="arch"):
         stage("mips", tmp_path / "other")
 
@@ -49,6 +52,16 @@ def test_it_has_what_the_plugins_import_and_nothing_that_only_others_do(staged):
     names = {line.split("==")[0] for line in (staged / "requirements.txt").read_text().splitlines()}
     assert {"boto3", "botocore", "msgspec", "pluggy", "websockets", "rich"} <= names
     assert names.isdisjoint({"supabase", "aws-cdk-lib", "pytest", "hypothesis", "ministack"})
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_the_library_for_expressions_is_in_it_if_a_rule_needs_it(deploy, tmp_path, is_used):
+    (tmp_path / "hlmon.toml").write_text(
+        '[rule.fees]\ntype = "expression"\nevent = "fill"\nwhen = "fee > 25.0"\n' if is_used else ""
+    )
+    plan = deploy.plan(config=str(tmp_path / "hlmon.toml"), db_mode="dynamodb")
+    staged = stage_image(plan.manifest, "arm64", tmp_path / "staged")
+    assert (EXPRESSIONS in (staged / "requirements.txt").read_text()) is is_used
 
 
 def test_the_import_of_each_enabled_plugin_is_proven_by_the_build(staged, deploy):

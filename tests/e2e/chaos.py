@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -20,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 FOLDER = Path(".cache/chaos")
-LONGEST_S = 400
-JOBS = 5  # a story mostly waits: five keep two cores half busy
+LONGEST_S = 600
+JOBS = 10  # a story mostly waits: ten take about half of a core
 
 Result = dict[str, Any]
 
@@ -32,30 +33,58 @@ def fresh_seeds(count: int) -> list[int]:
 
 
 def run_again(seed: int) -> str:
-    """How to tell a story once more."""
-    return f"python -m tests.e2e.story {seed} {FOLDER / str(seed)}"
+    """The command that tells a story once more."""
+    return f"{os.path.relpath(sys.executable)} -m tests.e2e.story {seed} {FOLDER / str(seed)}"
 
 
-def tell_one(seed: int, folder: Path) -> Result:
-    """One story, to its end, in a process; what broke it is its result as well."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "tests.e2e.story", str(seed), str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
-        result: Result = json.loads((folder / "result.json").read_text())
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = "" if isinstance(error, subprocess.TimeoutExpired) else done.stderr[-2_000:]
-        return {"seed": seed, "broken": f"{error}\n{said}"}
-    return result
+class Telling:
+    """Stories that are told in the background, each in a process of its own, so many at a time."""
 
+    def __init__(self, seeds: Iterable[int], folder: Path, jobs: int) -> None:
+        self._processes: dict[int, subprocess.Popen[str]] = {}
+        self._is_closed = False
+        self._pool = ThreadPoolExecutor(jobs)
+        self._told = {seed: self._pool.submit(self._tell, seed, folder / str(seed)) for seed in seeds}
 
-def stories(seeds: Iterable[int], folder: Path, jobs: int = JOBS) -> Iterator[Result]:
-    """What comes of these seeds, as they end."""
-    with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(tell_one, seed, folder / str(seed)) for seed in seeds]
-        for future in as_completed(running):
+    def __enter__(self) -> Telling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End what is still being told."""
+        self._is_closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._processes.values()):
+            process.terminate()
+        self._pool.shutdown()
+
+    def result(self, seed: int) -> Result:
+        """What came of this story, once it is told."""
+        return self._told[seed].result()
+
+    def results(self) -> Iterator[Result]:
+        """What came of all of them, as they end."""
+        for future in as_completed(self._told.values()):
             yield future.result()
+
+    def _tell(self, seed: int, folder: Path) -> Result:
+        """One story, to its end; what broke it is its result as well."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "tests.e2e.story", str(seed), str(folder)]
+        said = ""
+        try:
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+                self._processes[seed] = process
+                if self._is_closed:
+                    process.terminate()
+                try:
+                    said = process.communicate(timeout=LONGEST_S)[1]
+                finally:
+                    process.terminate()
+            result: Result = json.loads((folder / "result.json").read_text())
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return {"seed": seed, "broken": f"{error}\n{said[-2_000:]}"}
+        return result
 
 
 def faults_of(result: Result) -> list[str]:
@@ -75,14 +104,15 @@ def main() -> None:
     options = parser.parse_args()
     seeds = fresh_seeds(options.count) if options.first is None else range(options.first, options.first + options.count)
     console, results = Console(width=None if Console().is_terminal else 140), []
-    for result in stories(seeds, FOLDER, options.jobs):
-        results.append(result)
-        wrong = faults_of(result)
-        console.print(f"seed {result['seed']}: {'right' if not wrong else f'{len(wrong)} wrong'}", highlight=False)
-        for line in wrong[:5]:
-            console.print(f"    {line[:300]}", markup=False, highlight=False)
-        if wrong:
-            console.print(f"    again: {run_again(result['seed'])}", markup=False, highlight=False)
+    with Telling(seeds, FOLDER, options.jobs) as telling:
+        for result in telling.results():
+            results.append(result)
+            wrong = faults_of(result)
+            console.print(f"seed {result['seed']}: {'right' if not wrong else f'{len(wrong)} wrong'}", highlight=False)
+            for line in wrong[:5]:
+                console.print(f"    {line[:300]}", markup=False, highlight=False)
+            if wrong:
+                console.print(f"    again: {run_again(result['seed'])}", markup=False, highlight=False)
     console.print(table_of(results))
     sys.exit(any(faults_of(result) for result in results))
 

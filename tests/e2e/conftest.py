@@ -18,6 +18,7 @@ from hlmon.journal import Journal
 from hlmon_sim.background import BackgroundServer
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
+from tests.e2e.chaos import Telling
 from tests.servers.waiting import wait_for
 
 GENEROUS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000, users=100)
@@ -117,6 +118,34 @@ def toml_of(url: str, addresses: Iterable[str], *, exchange: str = "", more: str
     accounts = "".join(f'[[account]]\naddress = "{address}"\n' for address in addresses)
     section = f'[hyperliquid]\nurl = "{url}"\nweight_per_minute = 1000000\n{exchange}\n'
     return f"alert_max_age_seconds = 60\n{accounts}{section}{more}"
+
+
+STORIES = "test_ground_truth.py"
+FRESH_SEEDS = pytest.StashKey[tuple[int, ...]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What came of the stories is asked last: they are told beside all other tests."""
+    items.sort(key=lambda item: item.path.name == STORIES)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def telling(request, tmp_path_factory):
+    """The stories of test_ground_truth.py, told side by side from now on; None if none of its tests is run."""
+    module = next((item.module for item in request.session.items if item.path.name == STORIES), None)
+    if module is None:
+        yield None
+        return
+    seeds = (*module.FIXED, *module.FRESH)
+    request.config.stash[FRESH_SEEDS] = module.FRESH
+    with Telling(seeds, tmp_path_factory.mktemp("stories"), jobs=len(seeds)) as told:
+        yield told
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the fresh seeds, whatever came of them."""
+    if seeds := config.stash.get(FRESH_SEEDS, ()):
+        terminalreporter.write_line(f"stories of fresh seeds: {', '.join(map(str, seeds))}")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """Whether a monitor says that all is well while it lacks something: looked at again and again while it runs.
 
 What truly happened is read from the ground truth as it grows, what the monitor has from its journal. An item is missing
-if it happened more than `PATIENCE_S` ago by this machine's clock, is not in the journal, and is named by no open gap. A
-row that cannot be read is missing until it is in quarantine, and from then on the monitor must not call itself well. An
-order's status and a position's size are missing while they are others than the true ones.
+if it happened more than `PATIENCE_S` ago by the clock that is given (a story's own time), is not in the journal, and is
+named by no open gap. A row that cannot be read is missing until it is in quarantine, and from then on the monitor must
+not call itself well. An order's status and a position's size are missing while they are others than the true ones.
 """
 
 from __future__ import annotations

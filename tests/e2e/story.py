@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from hlmon_sim.background import BackgroundServer
 from hlmon_sim.faults import KINDS, Planned, random_plan
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
+from tests.e2e.own_time import OwnTime
 from tests.e2e.sampling import OPEN_GAPS, Sampler
 from tests.e2e.truth import Body, seen_closes, stop_trading, truth_of
 from tests.e2e.verdicts import verdicts
@@ -151,9 +153,9 @@ def tell(plan: Plan, folder: Path) -> Result:
     )  # fmt: skip
     server = SimServer(scenario, plan=plan.faults, truth=truth)
     monitor = Monitor(folder, "")
-    sampler = Sampler(truth, monitor.journal)
     try:
-        with BackgroundServer(server) as exchange:
+        with OwnTime() as own_time, BackgroundServer(server) as exchange:
+            sampler = Sampler(truth, monitor.journal, clock=own_time.now)
             sampler.began_ms = exchange.do(lambda: server.world.now_ms)
             (folder / "hlmon.toml").write_text(config_of(server))
             monitor.start()
@@ -228,8 +230,8 @@ def _settle(sampler: Sampler, monitor: Monitor, truth: Path, *, may_be_unwell: b
 
     The monitor must say, too, that it reads nothing back any more, and that it is well if it can be.
     """
-    began = time.monotonic()
-    while (passed := time.monotonic() - began) < SETTLE_S:
+    began = sampler.clock()
+    while (passed := sampler.clock() - began) < SETTLE_S:
         monitor.keep_alive()
         sampler.sample()
         try:
@@ -273,6 +275,7 @@ def main() -> None:
     options = parser.parse_args()
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no monitor stays behind
     plan = Plan.of(options.seed, tuple(options.kinds.split(",")))
     result = tell(plan, options.folder.resolve())
     (options.folder / "result.json").write_text(json.dumps(asdict(result), indent=1, default=str))

@@ -1,7 +1,9 @@
 """The monitor's journal equals what truly happened, whatever goes wrong, and it never claims more than it has.
 
-Each seed is a story of about two minutes (tests/e2e/story.py): five fixed ones, and with HLMON_FRESH_SEEDS=n
-as many that nobody chose, whose numbers are in the names of the tests. `make chaos SEEDS=n` tells any number.
+Each seed is a story of about two minutes (tests/e2e/story.py): five fixed ones, and five (HLMON_FRESH_SEEDS=n: n) that
+nobody chose, whose numbers are in the names of the tests and in the summary. All of them are told side by side from the
+beginning of the session on, beside the other tests, and are looked at last (conftest.py). `make chaos SEEDS=n` tells
+any number.
 """
 
 from __future__ import annotations
@@ -11,23 +13,22 @@ import os
 import pytest
 
 from hlmon_sim.faults import KINDS
-from tests.e2e.chaos import Result, faults_of, fresh_seeds, run_again, stories
+from tests.e2e.chaos import Result, Telling, faults_of, fresh_seeds, run_again
 
 FIXED = (1, 2, 3, 4, 5)
-FRESH = tuple(fresh_seeds(int(os.environ.get("HLMON_FRESH_SEEDS", "0"))))
+FRESH = tuple(fresh_seeds(int(os.environ.get("HLMON_FRESH_SEEDS", "5"))))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> dict[int, Result]:
+def told(telling: Telling) -> dict[int, Result]:
     """What came of every seed."""
-    found = stories((*FIXED, *FRESH), tmp_path_factory.mktemp("stories"))
-    return {result["seed"]: result for result in found}
+    return {seed: telling.result(seed) for seed in (*FIXED, *FRESH)}
 
 
 @pytest.fixture(params=[*FIXED, *FRESH], ids=lambda seed: f"seed-{seed}")
-def result(told, request) -> Result:
+def result(telling: Telling, request: pytest.FixtureRequest) -> Result:
     """What came of one seed; a story that broke fails here."""
-    result = told[request.param]
+    result = telling.result(request.param)
     assert "broken" not in result, f"{result['broken']}\nagain: {run_again(request.param)}"
     return result
 

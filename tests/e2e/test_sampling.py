@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -21,6 +22,7 @@ from hlmon_sim.hub import Hub
 from hlmon_sim.records import Fill as TrueFill
 from hlmon_sim.scenario import Limits
 from hlmon_sim.truth import Truth
+from tests.e2e.own_time import TICK_S, OwnTime
 from tests.e2e.sampling import PATIENCE_S, TELL_S, Sampler
 
 ZERO = Decimal(0)
@@ -154,3 +156,18 @@ def test_a_row_that_cannot_be_read_is_missing_and_in_quarantine_it_still_is_a_re
     watched.sampler.violations.clear()
     watched.store(problems=["1 row could not be read"])
     assert watched.violations_after(1) == []
+
+
+def test_the_time_of_a_story_stands_still_while_the_machine_does_something_else():
+    stalled, go_on = threading.Event(), threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        stalled.set()
+        go_on.wait()
+
+    own_time = OwnTime(sleep)
+    with own_time:
+        stalled.wait()
+        assert own_time.now() == 0
+        go_on.set()
+    assert own_time.now() >= TICK_S

@@ -117,12 +117,13 @@ class Exchange:
             "crossMarginSummary": money,
             "crossMaintenanceMarginUsed": "0.0",
             "withdrawable": "0.0",
-            "assetPositions": [position(coin, size) for coin, size in self.positions.items()],
             "time": self.time_ms,
         }
-        await self.send(
-            "allDexsClearinghouseState", {"user": user, "clearinghouseStates": [[dex, state] for dex in self.dexes]}
-        )
+        states = [[dex, state | {"assetPositions": self.positions_on(dex)}] for dex in self.dexes]
+        await self.send("allDexsClearinghouseState", {"user": user, "clearinghouseStates": states})
+
+    def positions_on(self, dex) -> list[dict]:
+        return [position(coin, size) for coin, size in self.positions.items() if coin.rpartition(":")[0] == dex]
 
     async def spot_state(self, user) -> None:
         usdc = self.usdc.get(user)

@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from hlmon.errors import Permanent
+from hlmon.events import Checkpoint
+
 HOUR_MS = 3_600_000
 
 
@@ -283,5 +286,71 @@ def test_a_fill_whose_order_nobody_told_of_lets_the_history_of_orders_be_read(wa
             await running.live_on(20)
             types = [request["type"] for request in running.answers.asked[asked:]]
             assert types.count("historicalOrders") == 1
+
+    asyncio.run(live())
+
+
+STREAMS = ("userFills", "userTwapSliceFills", "userFundings", "userNonFundingLedgerUpdates", "userHistoricalOrders")
+
+
+async def be_long_in_reading(running, tools):
+    """Fills are whole with their snapshot; of other streams REST answers only after a minute. Returns what it has."""
+    stopped = running.exchange.time_ms - 300_000
+    running.book([Checkpoint(account=tools.alice, stream=stream, time_ms=stopped) for stream in STREAMS])
+    running.exchange.snapshots["userFills", tools.alice] = rows = [tools.fill(stopped - 60_001, 1)]
+    running.answers.by_type["userFillsByTime"] = rows_from(rows)
+    running.answers.plenty = False  # no looks
+    running.answers.down.clear()
+    await running.start(tools.alice, wait=False)
+    await running.live_on(60)
+    return rows
+
+
+def test_what_a_stream_left_out_while_others_were_read_for_long_is_read_back_as_soon_as_they_are(watching, tools):
+    async def live():
+        async with watching() as running:
+            rows = await be_long_in_reading(running, tools)
+            rows += [  # a round trip: no state will ever show it
+                tools.fill(running.exchange.time_ms - 30_000, 2),
+                tools.fill(running.exchange.time_ms - 30_000, 3, side="A", startPosition="1.0"),
+            ]
+            running.answers.down.set()
+            await running.live_on(30)
+            assert fill_ids(running) == [1, 2, 3]
+            assert running.feed.status().problems == []
+
+    asyncio.run(live())
+
+
+def test_what_was_read_long_before_the_rest_is_no_reason_to_be_well_until_it_is_read_again(watching, tools):
+    async def live():
+        async with watching() as running:
+            await be_long_in_reading(running, tools)
+            running.answers.by_type["userFillsByTime"] = Permanent("422")
+            running.answers.down.set()
+            await running.live_on(30)
+            (problem,) = [one for one in running.feed.status().problems if "left out" in one]
+            assert problem.startswith(f"account {tools.alice}: userFills")
+
+    asyncio.run(live())
+
+
+def test_a_dex_that_states_do_not_show_any_more_lets_everything_of_the_account_be_read_again_once(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.dexes = ["", "xyz"]
+            running.exchange.positions |= {"BTC": "1.0", "xyz:GOLD": "1.0"}
+            await running.start(tools.alice)
+            await running.live_on(60)
+            running.answers.plenty = False  # no looks
+            rows = [tools.fill(running.exchange.time_ms + 1000, 2, coin="xyz:GOLD", startPosition="1.0")]
+            running.answers.by_type["userFillsByTime"] = rows_from(rows)
+            running.exchange.dexes = [""]
+            asked = len(running.answers.asked)
+            await running.live_on(40)
+            assert fill_ids(running) == [2]
+            await running.live_on(200)
+            types = [request["type"] for request in running.answers.asked[asked:]]
+            assert types.count("userFunding") == 1
 
     asyncio.run(live())

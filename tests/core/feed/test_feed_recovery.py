@@ -361,3 +361,17 @@ def test_an_answer_that_is_not_understood_is_kept_once_and_named(watching, tools
             assert running.feed.status().counters["quarantined"] == 1
 
     asyncio.run(live())
+
+
+def test_a_row_that_is_alone_in_its_answer_and_no_object_is_believed_if_it_came_over_the_socket_too(watching, tools):
+    async def live():
+        async with watching() as running:
+            since(running, tools, 5)
+            running.answers.by_type["userNonFundingLedgerUpdates"] = [[]]
+            running.exchange.snapshots["userNonFundingLedgerUpdates", tools.alice] = [[]]
+            await running.start(tools.alice)  # to the end of reading back
+            (kept,) = {row.digest: row for row in running.book.of("quarantine")}.values()
+            assert (kept.payload, kept.unit) == ("[]", "row")
+            assert not running.book.states("gap")
+
+    asyncio.run(live())

@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import gc
 import gzip
 import json
 import random
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,10 +117,31 @@ def test_every_answer_that_is_not_the_exchanges_is_asked_again_whatever_was_aske
             assert script == [], f"{name} to {kind}"
 
 
+@pytest.mark.parametrize("foreign", ["400", "a close", "a header without end", "less than promised", "204"])
+def test_closing_closes_the_connection_whatever_was_answered_before(rest, hurried, foreign):
+    script = [FOREIGN[foreign], plain(200, MIDS)]
+    rest.script = lambda _: script.pop(0)
+    gc.disable()  # which would come by in the end
+    try:
+        before = open_sockets()
+        assert ask(rest, hurried, ALL_MIDS) == {"BTC": "100.5"}
+        deadline = time.monotonic() + 5
+        while (left := open_sockets() - before) and time.monotonic() < deadline:
+            time.sleep(0.001)  # the server's side closes when it sees that the other one did
+    finally:
+        gc.enable()
+    assert left == 0
+
+
+def open_sockets():
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def ask(rest, hurried, request, budget=None, read=json.loads, **options):
     async def live():
         info = Info(rest.url, budget or Budget(1200, clock=hurried.clock), clock=hurried.clock, **options)
-        answer = await info.ask(request, read)
+        with contextlib.closing(info):
+            answer = await info.ask(request, read)
         assert info.failing == ""
         return answer
 
@@ -132,8 +156,9 @@ def test_an_answer_is_the_json_of_the_body(rest, hurried):
 
 def test_without_a_reader_an_answer_is_its_json(rest, hurried):
     rest.script = lambda _: (200, {}, MIDS)
-    asked = Info(rest.url, Budget(1200, clock=hurried.clock), clock=hurried.clock).ask(ALL_MIDS)
-    assert asyncio.run(asked) == {"BTC": "100.5"}
+    info = Info(rest.url, Budget(1200, clock=hurried.clock), clock=hurried.clock)
+    with contextlib.closing(info):
+        assert asyncio.run(info.ask(ALL_MIDS)) == {"BTC": "100.5"}
 
 
 def test_a_compressed_answer_is_read(rest, hurried):

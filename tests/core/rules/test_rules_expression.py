@@ -110,3 +110,9 @@ def test_an_expression_that_cannot_work_is_refused_when_the_config_is_read(watch
 def test_the_library_is_loaded_only_for_a_rule_that_needs_it():
     code = "import sys, hlmon.rules.types; sys.exit('cel' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_the_library_the_error_says_what_to_install(watch, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cel", None)
+    with pytest.raises(ConfigError, match=r"when: CEL is not installed; run: pip install 'hlmon-core\[expressions\]'"):
+        watch("expression", toml("fill", "true"))

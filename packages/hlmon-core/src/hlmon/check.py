@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from math import inf
 from typing import Final
 
 from hlmon.config import DEFAULT_PATH, Config
-from hlmon.contract import ChecksConnection
-from hlmon.deadline import is_interrupt
-from hlmon.errors import text_of
+from hlmon.deadline import OPEN_SECONDS
+from hlmon.errors import ConfigError
 from hlmon.journal.place import network_warning
 from hlmon.monitor.preflight import EXCHANGE, Preflight, journal_problems, place_of, preflight
 from hlmon.parts import settings_for
@@ -36,7 +35,7 @@ def check(config: Config, catalogue: Catalogue, *, connect: bool) -> list[str]:
         raise_problems(config.document, [Problem((), NO_CONFIG), *config.problems])
     with ExitStack() as stack:
         ready = preflight(config, catalogue, stack, labels=config.labels)
-        problems = [*ready.problems, *journal_problems(config)]
+        problems = [*ready.problems, *ready.faults, *journal_problems(config)]
         answers = _answers(config, ready, problems) if connect else []
     raise_problems(config.document, problems)
     for warning in catalogue.warnings:
@@ -68,14 +67,12 @@ def _answers(config: Config, ready: Preflight, problems: list[Problem]) -> list[
             continue
         try:
             with part.open(settings_for(part.name, config)) as opened:
-                if isinstance(opened, ChecksConnection):
-                    lines += asyncio.run(opened.check_connection())
+                # The exchange is asked about each account, within its limits, and gives up by itself.
+                lines += part.connection(opened, inf if place == (EXCHANGE,) else OPEN_SECONDS)
         except ConfigProblems as error:
             problems += (_in_file(problem, config) for problem in error.problems)
-        except BaseException as error:  # a plugin may raise anything
-            if is_interrupt(error):
-                raise
-            problems.append(place_of(place, text_of(error.__cause__ or error), part.config))
+        except ConfigError as error:
+            problems.append(place_of(place, part, error))
     return [*lines, "every part opened"]
 
 

@@ -82,7 +82,7 @@ def run(
         if ready.problems and not ready.is_wrong("watchdog"):  # whoever watches the watcher is told why it ends
             stack.enter_context(watching(msgspec.structs.replace(config.watchdog, healthz=None)))
         refuse_problems(config, ready, same_exchange=same_exchange)
-        for warning in catalogue.warnings:
+        for warning in [*catalogue.warnings, *config.document.told(ready.faults)]:
             _log.warning("%s", warning)
         watchdog = stack.enter_context(watching(config.watchdog))
         journal = stack.enter_context(Journal.open(config.journal))
@@ -223,7 +223,7 @@ class Monitor:
         tasks = [asyncio.create_task(self._run_feed())]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
-        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._prune))]
         asked = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]

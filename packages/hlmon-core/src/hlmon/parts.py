@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
 from hlmon.config import Config, PartTable
-from hlmon.contract import DeriverFactory, Factory, Need, NotifierFactory, Settings, SinkFactory, SourceFactory
-from hlmon.deadline import is_interrupt, limited
+from hlmon.contract import (
+    ChecksConnection,
+    DeriverFactory,
+    Factory,
+    Need,
+    NotifierFactory,
+    Settings,
+    SinkFactory,
+    SourceFactory,
+)
+from hlmon.deadline import OPEN_SECONDS, is_interrupt, limited
 from hlmon.errors import ConfigError, text_of
 from hlmon.fields import read
 from hlmon.plugin_files import file_problems
@@ -27,6 +37,13 @@ _log = logging.getLogger(__name__)
 ConfigT = TypeVar("ConfigT")
 PartT = TypeVar("PartT")
 FactoryT = TypeVar("FactoryT", bound=Factory[Any, Any])
+
+_SECTION_OF: Final[Mapping[type[Factory[Any, Any]], Section]] = {
+    SourceFactory: "source",
+    DeriverFactory: "rule",
+    SinkFactory: "sink",
+    NotifierFactory: "notifier",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +67,7 @@ class EnabledPart(Generic[FactoryT]):
             except BaseException as error:
                 if is_interrupt(error):
                     raise
-                raise ConfigError(f"{self.name} ({self.factory.name}): {text_of(error)}") from error
+                raise ConfigError(f"{self.title}: {text_of(error)}") from error
             yield opened
 
     @contextmanager
@@ -68,6 +85,26 @@ class EnabledPart(Generic[FactoryT]):
                 if is_interrupt(error):
                     raise
                 _log.warning("%s (%s) failed while it was closed: %s", self.name, self.factory.name, text_of(error))
+
+    def connection(self, opened: object, seconds: float = OPEN_SECONDS) -> list[str]:
+        """What the other side says, in lines, if this is a part that can ask. Raises ConfigError that names the part.
+
+        On the main thread it is cut off after this time.
+        """
+        if not isinstance(opened, ChecksConnection):
+            return []
+        try:
+            with limited(seconds):
+                return [str(line) for line in asyncio.run(opened.check_connection())]
+        except BaseException as error:
+            if is_interrupt(error) or isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{self.title}: {text_of(error)}") from error
+
+    @property
+    def title(self) -> str:
+        """The part and its type, as messages name them where no place in the config does."""
+        return f"{self.name} ({self.factory.name})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +143,35 @@ class Needed:
 
 
 def needs_of(config: Config, parts: EnabledParts) -> Iterator[Needed]:
-    """Everything that a deployment of this config must provide."""
+    """Everything that a deployment of this config must provide.
+
+    Raises ConfigError after the last with a line for every part that cannot say what it needs.
+    """
+    problems: list[str] = []
     for part in parts.every:
         group = "notify" if part in parts.notifiers else part.factory.name
-        for need in part.factory.needs(part.config):
-            yield Needed(f"{part.name} ({part.factory.name})", group, need)
+        owner = f"{part.name} ({part.factory.name})"
+        try:
+            needs = _needs(part)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            problems.append(f"{owner} cannot say what it needs: {text_of(error)}")
+        else:
+            yield from (Needed(owner, group, need) for need in needs)
     if config.watchdog.ping_url is not None:
         for need in config.watchdog.ping_url.needs("the URL that is told that all is well"):
             yield Needed("watchdog", "watchdog", need)
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _needs(part: EnabledPart[Any]) -> list[Need]:
+    with limited():
+        needs = list(part.factory.needs(part.config))
+    if wrong := [type(need).__name__ for need in needs if not isinstance(need, Need)]:
+        raise TypeError(f"it returned {wrong[0]}, not Need")
+    return needs
 
 
 def secret_problems(config: Config, parts: EnabledParts) -> Iterator[Problem]:
@@ -184,6 +242,16 @@ def match(config: Config, catalogue: Catalogue, problems: list[Problem]) -> Enab
         names = [part.name for part in always]
         problems += rule_problems(config.numbered("route"), config.numbered("inhibit"), types, names)
     return parts
+
+
+def part_configs(config: Config, factory: Factory[ConfigT, Any]) -> dict[str, ConfigT]:
+    """The own config of every part of this factory, by name; raises as `part_config`. Derivers always on have none."""
+    problems: list[Problem] = []
+    section = next(section for kind, section in _SECTION_OF.items() if isinstance(factory, kind))
+    tables = [table for table in config.parts(section) if table.type == factory.name]
+    found = {table.name: _read_config(table, factory, problems) for table in tables}
+    raise_problems(config.document, problems)
+    return cast("dict[str, ConfigT]", found)
 
 
 def part_config(table: PartTable, factory: Factory[ConfigT, PartT]) -> ConfigT:

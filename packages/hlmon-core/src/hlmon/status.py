@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+from hlmon.units import Address, Coin, Count, DurationMs, Text, TimeMs, Word, says
 
 ConnectionState = Literal["idle", "connecting", "live", "waiting"]
 ComponentState = Literal["starting", "running", "failing", "stopped"]
@@ -13,24 +15,24 @@ ComponentState = Literal["starting", "running", "failing", "stopped"]
 class ConnectionStatus(msgspec.Struct, kw_only=True):
     """The socket to the exchange. `waiting` is the pause before the next attempt, `idle` means nothing to watch."""
 
-    state: ConnectionState = "idle"
-    since_ms: int = 0
-    reconnects: int = 0
-    last_frame_ms: int = 0
-    reason: str = ""  # of the last disconnect
+    state: Annotated[ConnectionState, says("`waiting`: until the next attempt; `idle`: nothing to watch")] = "idle"
+    since_ms: Annotated[TimeMs, says("since when")] = 0
+    reconnects: Annotated[Count, says("since the start")] = 0
+    last_frame_ms: Annotated[TimeMs, says("when the last frame came")] = 0
+    reason: Annotated[Text, says("of the last disconnect")] = ""
 
 
 class AccountStatus(msgspec.Struct, kw_only=True):
     """One configured account. `resuming` means that its history is being read back; `last_seen_ms` is its heartbeat."""
 
-    address: str
-    label: str = ""
-    role: str = "unknown"
-    mode: str = "unknown"
-    status: Literal["pending", "watched", "refused", "missing"] = "pending"
-    reason: str = ""
-    last_seen_ms: int = 0
-    resuming: bool = False
+    address: Annotated[Address, says("the account")]
+    label: Annotated[Text, says("its name in the config")] = ""
+    role: Annotated[Word, says("as in AccountInfo")] = "unknown"
+    mode: Annotated[Word, says("as in AccountInfo")] = "unknown"
+    status: Annotated[Literal["pending", "watched", "refused", "missing"], says("whether it is watched")] = "pending"
+    reason: Annotated[Text, says("why it is not")] = ""
+    last_seen_ms: Annotated[TimeMs, says("its heartbeat")] = 0
+    resuming: Annotated[bool, says("its history is being read back")] = False
 
 
 class SourceStatus(msgspec.Struct, kw_only=True):
@@ -39,12 +41,18 @@ class SourceStatus(msgspec.Struct, kw_only=True):
     `clock_skew_ms` is the exchange's clock less this machine's, None while it is not known.
     """
 
-    connection: ConnectionStatus = msgspec.field(default_factory=ConnectionStatus)
-    accounts: list[AccountStatus] = msgspec.field(default_factory=list)
-    coins: list[str] = msgspec.field(default_factory=list)
-    counters: dict[str, int] = msgspec.field(default_factory=dict)
-    problems: list[str] = msgspec.field(default_factory=list)
-    clock_skew_ms: int | None = None
+    connection: Annotated[ConnectionStatus, says("the socket to the exchange")] = msgspec.field(
+        default_factory=ConnectionStatus
+    )
+    accounts: Annotated[list[AccountStatus], says("every configured account")] = msgspec.field(default_factory=list)
+    coins: Annotated[list[Coin], says("whose trades are watched")] = msgspec.field(default_factory=list)
+    counters: Annotated[dict[str, Count], says("what was counted since the start, by name")] = msgspec.field(
+        default_factory=dict
+    )
+    problems: Annotated[list[Text], says("sentences for the user, empty when all is well")] = msgspec.field(
+        default_factory=list
+    )
+    clock_skew_ms: Annotated[DurationMs | None, says("the exchange's clock less this machine's; None: unknown")] = None
 
 
 class FollowerStatus(msgspec.Struct, kw_only=True):
@@ -54,14 +62,14 @@ class FollowerStatus(msgspec.Struct, kw_only=True):
     `oldest_due_ms` is since when the oldest alert that nothing holds back waits for the notifier, None without one.
     """
 
-    name: str
-    part: Literal["sink", "notifier"]
-    lag: int = 0
-    last_ack_ms: int = 0
-    failing_since_ms: int | None = None
-    error: str = ""
-    behind_since_ms: int | None = None
-    oldest_due_ms: int | None = None
+    name: Annotated[Word, says("its name in the config")]
+    part: Annotated[Literal["sink", "notifier"], says("which of the two it is")]
+    lag: Annotated[Count, says("events that it is behind")] = 0
+    last_ack_ms: Annotated[TimeMs, says("when it last took something")] = 0
+    failing_since_ms: Annotated[TimeMs | None, says("since when it fails; None if it does not")] = None
+    error: Annotated[Text, says("the last one")] = ""
+    behind_since_ms: Annotated[TimeMs | None, says("since when it has something to deliver and did not")] = None
+    oldest_due_ms: Annotated[TimeMs | None, says("since when the oldest alert that nothing holds back waits")] = None
 
 
 class ComponentStatus(msgspec.Struct, kw_only=True):

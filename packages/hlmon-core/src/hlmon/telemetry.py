@@ -1,13 +1,11 @@
-"""What the program says of its own work: log lines and counters."""
+"""The log of the program: lines for people or JSON, redacted, written by a thread."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import sys
-import threading
 import time
-from collections import Counter
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -61,24 +59,6 @@ def print_without_waiting() -> None:
             printed = Printed(thread, descriptor)
             atexit.register(printed.finish)
             setattr(sys, name, printed)
-
-
-class Counters:
-    """Numbers of things that happened, by name. Any thread may count."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._numbers: Counter[str] = Counter()
-
-    def add(self, name: str, number: int = 1) -> None:
-        """Count `number` more of `name`."""
-        with self._lock:
-            self._numbers[name] += number
-
-    def snapshot(self) -> dict[str, int]:
-        """All numbers at one moment, by name in alphabetical order."""
-        with self._lock:
-            return dict(sorted(self._numbers.items()))
 
 
 class _Output(logging.Handler):

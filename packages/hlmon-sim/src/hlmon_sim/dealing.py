@@ -13,7 +13,6 @@ from hlmon_sim.records import Fill, Liquidation, Side
 from hlmon_sim.trading import Party, Terms, Trading
 
 Amount = Decimal | int | str
-MAKER_TYPES = {"Gtc": "Limit", "Alo": "Limit"}
 
 
 class Dealing(Trading):

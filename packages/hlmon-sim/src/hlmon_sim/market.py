@@ -39,11 +39,6 @@ class Coin:
         """Most decimals that a price may have."""
         return (6 if self.kind == "perp" else 8) - self.size_decimals
 
-    @property
-    def money_decimals(self) -> int:
-        """Decimals of amounts in USDC: prices times sizes are exact in them."""
-        return 6 if self.kind == "perp" else 8
-
     def price(self, value: float | Decimal) -> Decimal:
         """The value as a price that the exchange accepts: at most five significant digits; integers always."""
         number = float(value)

@@ -76,12 +76,13 @@ class Delays:
                 delay.most = max(len(message) // 2, 1)
 
     def accepted(self, seqs: Iterable[int]) -> None:
-        """The message of these was taken: the channel works."""
+        """The message of these was taken: the channel works. What failed only while it did not is due at once."""
         for seq in seqs:
             self._by_seq.pop(seq, None)
         if self._in_a_row >= _OUTAGE_ATTEMPTS:
-            kept = {seq: each for seq, each in self._by_seq.items() if each.accepted_before < self._accepted}
-            self._by_seq = kept
+            for seq, each in self._by_seq.items():
+                if each.accepted_before == self._accepted:  # it never failed but in the outage
+                    self._by_seq[seq] = Delay(each.since_ms, self._accepted + 1, each.error)
         self._accepted += 1
         self._last, self._in_a_row, self._free_ms = None, 0, 0
 
@@ -120,9 +121,15 @@ class Delays:
         delays = [self._by_seq[each.notice.seq] for each in group if each.notice.seq in self._by_seq]
         return group[: min([most, *(each.most for each in delays if each.most)])]
 
-    def has_failed_last(self, group: Group) -> bool:
-        """Whether its alerts were in the message that failed last: another one tells whether it is the channel."""
-        return self._last is not None and not self._last.isdisjoint(each.notice.seq for each in group)
+    def doubt(self, group: Group) -> int:
+        """How little it would tell of the channel if this failed now, after another message did; 0 if none did.
+
+        So after each failure one that never failed is next, and many that fail do not hold up what is newer.
+        """
+        if self._last is None:
+            return 0
+        seqs = {each.notice.seq for each in group}
+        return 0 if self._by_seq.keys().isdisjoint(seqs) else 1 if self._last.isdisjoint(seqs) else 2
 
     def faults(self, seqs: Iterable[int]) -> int:
         """How often one of these ended with what a notifier should not raise."""

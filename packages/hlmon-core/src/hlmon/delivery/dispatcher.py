@@ -95,7 +95,7 @@ class Dispatcher(Courier):
             retries.refused(retry, "it is no alert of the journal", self._clock_ms())
 
     def _send_next(self, now_ms: int) -> bool:
-        waiting = self._outbox.waiting(now_ms)
+        waiting = self._outbox.waiting(now_ms, len(self._delays))
         self._delays.keep(waiting)
         steady_ms, longest_ms = self._steady_ms(), self._longest_delay_ms()
         new, again = self._delays.split(waiting, steady_ms, longest_ms)
@@ -114,7 +114,7 @@ class Dispatcher(Courier):
             self._is_held_back = True
             self._next_ms = free_ms
             return False
-        first = min(groups, key=lambda group: (self._delays.has_failed_last(group), urgency(group)))
+        first = min(groups, key=lambda group: (self._delays.doubt(group), urgency(group)))
         if self._is_held_back and len(due) > 1 and first in due and self._max_batch > _SMALLEST_MERGER:
             self._send_merged(due, now_ms)
         else:

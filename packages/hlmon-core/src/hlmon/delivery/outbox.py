@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -93,12 +93,16 @@ class Outbox:
         _logger.debug("notifier %s: %s is %s: %s", self.name, alert.key, notices[0].state, notices[0].reason)
         return notices
 
-    def waiting(self, now_ms: int) -> list[Waiting]:
-        """What waits and is not held, after another look at silences, inhibitions and quiet hours."""
+    def waiting(self, now_ms: int, failed: int = 0) -> list[Waiting]:
+        """What waits and is not held, after another look at silences, inhibitions and quiet hours.
+
+        Not all if it is much, but more than the oldest `failed`, which the notifier does not take for now.
+        """
         with self._lock:
-            found = self._table.ready(self.name, now_ms, READ_AT_ONCE)
+            most = READ_AT_ONCE + failed
+            found = self._table.ready(self.name, now_ms, most)
             waiting = [Waiting(notice, alert, self._route(alert)) for notice, alert in found]
-            ready, changed = review(waiting, self._policy, self._around(now_ms), whole=len(found) < READ_AT_ONCE)
+            ready, changed = review(waiting, self._policy, self._around(now_ms), whole=len(found) < most)
             if changed:
                 self._table.put(changed)
             return ready
@@ -180,14 +184,15 @@ class Outbox:
             return bool(found)
 
     def _drop_end(self, seq: int, condition: str) -> None:
-        later = (
-            (notice, alert)
-            for notice, alert in self._table.ready(self.name, LATEST_TIME_MS, READ_AT_ONCE)
-            if notice.seq > seq and condition_of(alert) == condition
-        )
+        later = (each for each in self._waiting_after(seq) if condition_of(each[1]) == condition)
         notice, alert = next(later, (None, None))
         if notice and alert and alert.state == "resolved":
             self._table.put([replace(notice, state="dropped", reason="its beginning was refused")])
+
+    def _waiting_after(self, seq: int) -> Iterator[tuple[Notice, Alert]]:
+        while found := self._table.ready(self.name, LATEST_TIME_MS, READ_AT_ONCE, after=seq):
+            yield from found
+            seq = found[-1][0].seq
 
     def oldest_due_ms(self, now_ms: int) -> int | None:
         """Since when the oldest that waits and is not held could have been sent; None if nothing waits."""

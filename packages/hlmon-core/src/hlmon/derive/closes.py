@@ -8,7 +8,7 @@ later (the closing fill, fills that were read back, funding) makes a further clo
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -49,7 +49,7 @@ class Closes:
 
     def __init__(self) -> None:
         self._accounts = Memory().accounts
-        self._kept: dict[str, deque[str]] = {}  # by account the coins of the fills that are kept, by arrival
+        self._kept: dict[str, list[str]] = {}  # by account the coins of the fills that are kept, by arrival
         self._takers: dict[str, Callable[[Any], Sequence[Event]]] = {
             "funding": self._take_funding,
             "position": self._take_position,
@@ -73,26 +73,27 @@ class Closes:
     def load_memory(self, memory: bytes, /) -> None:
         """Take over a dumped memory."""
         self._accounts = msgspec.json.decode(memory, type=Memory).accounts
-        self._kept = {address: deque(_kept_coins(account)) for address, account in self._accounts.items()}
+        self._kept = {address: _kept_coins(account) for address, account in self._accounts.items()}
 
     def _take_fill(self, fill: Fill) -> Sequence[Event]:
-        account = self._accounts.get(fill.account) or self._account(fill.account)
-        chain = account.chains.get(fill.coin)
+        account, coin = self._accounts.get(fill.account) or self._account(fill.account), fill.coin
+        chain = account.chains.get(coin)
         if not fill.size:
             return ()  # it opens and closes nothing
         if chain is None:
-            if not fill.is_perp and not is_outcome(fill.coin):
+            if not fill.is_perp and not is_outcome(coin):
                 return ()
-            chain = account.chains[fill.coin] = Chain()
+            chain = account.chains[coin] = Chain()
         closes = chain.take(fill, account.clock_ms)
         kept = self._kept[fill.account]
-        kept.append(fill.coin)
+        kept.append(coin)
         if len(kept) >= KEPT_FILLS + FORGOTTEN_AT_ONCE:
-            for coin, number in Counter(kept.popleft() for _ in range(FORGOTTEN_AT_ONCE)).items():
-                _forget(account, coin, number)
+            for oldest, number in Counter(kept[:FORGOTTEN_AT_ONCE]).items():
+                _forget(account, oldest, number)
+            del kept[:FORGOTTEN_AT_ONCE]
         if account.waiting or chain.waiting or chain.restate_ms:
             account.clock_ms = max(account.clock_ms, fill.time_ms)
-            account.waiting.add(fill.coin)
+            account.waiting.add(coin)
             closes = [*closes, *_expire(account)]
         return closes
 
@@ -159,7 +160,7 @@ class Closes:
         account = self._accounts.get(address)
         if account is None:
             account = self._accounts[address] = AccountMemory()
-            self._kept[address] = deque()
+            self._kept[address] = []
         return account
 
     def _chain(self, address: str, coin: str) -> Chain:

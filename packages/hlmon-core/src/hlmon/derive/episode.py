@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
@@ -28,8 +27,7 @@ _SUMS = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Episode:
+class Episode(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One position from its opening on. `peak` is the largest signed position; amounts are sums over all fills.
 
     None of it depends on the order in which the fills came. `missing` tells which fills were not seen: how many of them
@@ -43,7 +41,7 @@ class Episode:
     last_ms: int = 0  # of the newest fill that was seen
     opened_ms: int | None = None  # None: the opening fill was not seen
     complete: bool = True  # False for good where a fill did not say how it starts or could not be placed
-    missing: dict[Decimal, int] = field(default_factory=dict)
+    missing: dict[Decimal, int] = msgspec.field(default_factory=dict)
     opening_size: Decimal = ZERO
     opening_notional: Decimal = ZERO
     closing_size: Decimal = ZERO
@@ -53,7 +51,7 @@ class Episode:
     fee_token: str = "USDC"
     funding: Decimal = ZERO  # beside the payments that are kept one by one
     fills: int = 0
-    parts: list[Fill] = field(default_factory=list)  # the newest fills by time, for the case that the life was two
+    parts: list[Fill] = msgspec.field(default_factory=list)  # the newest by time, lest the life was two
     forgotten_peak: Decimal = ZERO  # the peak of the fills that are in the sums only
 
     def count(self, fill: Fill, start: Decimal, end: Decimal, part: Fill | None = None) -> None:
@@ -76,7 +74,8 @@ class Episode:
                 self.closing_notional += size * fill.price
         if farthest > self.peak if self.is_long else farthest < self.peak:
             self.peak = farthest
-        self.last_ms = max(self.last_ms, fill.time_ms)
+        if fill.time_ms > self.last_ms:  # noqa: PLR1730  # the hot path, as in Chain
+            self.last_ms = fill.time_ms
         self.parts.append(part or fill)
 
     def miss(self, start: Decimal, end: Decimal) -> None:
@@ -108,7 +107,7 @@ class Episode:
         """What is in the sums and not among the kept fills, as an episode whose `missing` leads back to 0."""
         if self.fills <= len(self.parts):
             return None
-        base = replace(
+        base = msgspec.structs.replace(
             self,
             peak=self.forgotten_peak,
             last_ms=self.parts[0].time_ms if self.parts else self.last_ms,

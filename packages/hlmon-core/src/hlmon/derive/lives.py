@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
@@ -18,14 +17,13 @@ Payment = tuple[int, Decimal]
 """When funding was paid, and how much."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Life:
+class Life(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A position that ended. `closing` is the whole fill that ended it, None as long as that was not seen."""
 
     episode: Episode
     closing: Fill | None
     closed_ms: int
-    payments: list[Payment] = field(default_factory=list)  # by arrival; those of its time count
+    payments: list[Payment] = msgspec.field(default_factory=list)  # by arrival; those of its time count
     told: PositionClosed | None = None  # the newest statement about it that is stored
     said: PositionClosed | None = None  # a newer one, as long as it did not come back as stored
     names: str = ""  # key of a close of cause `state` about it that was stated while it was taken to run

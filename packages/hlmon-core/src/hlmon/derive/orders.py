@@ -116,8 +116,8 @@ def _gone(known: Order, time_ms: int) -> Order:
 
 
 def _shape(order: Order) -> tuple[object, ...]:
-    """What must not change without being stated."""
-    return (order.status, order.remaining, order.size, order.price, order.trigger_price)
+    """What must not change without being stated; the coin does where a dex gets another name."""
+    return (order.coin, order.status, order.remaining, order.size, order.price, order.trigger_price)
 
 
 @contextmanager

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
 from hlmon.events.base import Fact, State
+from hlmon.units import (
+    Address,
+    ClientId,
+    Coin,
+    Coins,
+    FeeTokens,
+    Hash,
+    Id,
+    Ordinal,
+    Price,
+    Ratio,
+    Raw,
+    SignedCoins,
+    SignedTokens,
+    SignedUsd,
+    Text,
+    TimeMs,
+    Token,
+    Usd,
+    WholeMultiple,
+    Word,
+    says,
+)
 
 Side = Literal["buy", "sell"]
 PositionSide = Literal["long", "short"]
+MarginMode = Literal["cross", "isolated"]
 
 ZERO = Decimal(0)
 
@@ -28,9 +52,9 @@ _BEFORE_OPEN = frozenset({"waiting", "accepted", "waitingForFill", "waitingForTr
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The liquidation a fill was part of. It stands on the counterparty's fill too: compare `user` with the account."""
 
-    user: str = ""
-    mark_price: Decimal = ZERO
-    method: str = ""
+    user: Annotated[Address, says("who was liquidated")] = ""
+    mark_price: Annotated[Price, says("the mark price at that moment")] = ZERO
+    method: Annotated[Word, says("`market` or `backstop`")] = ""
 
 
 class Fill(Fact, frozen=True, kw_only=True, gc=False, tag="fill"):
@@ -38,27 +62,29 @@ class Fill(Fact, frozen=True, kw_only=True, gc=False, tag="fill"):
 
     kind: ClassVar[str] = "fill"
 
-    coin: str
-    side: Side
-    price: Decimal
-    size: Decimal
-    direction: str = ""  # the exchange's display text, e.g. "Close Long"; never used for arithmetic
-    start_position: Decimal | None = None  # signed, before this fill; None only in payloads that lack it
-    closed_pnl: Decimal = ZERO
-    fee: Decimal = ZERO
-    fee_token: str = "USDC"
-    builder_fee: Decimal | None = None
-    order_id: int = 0
-    trade_id: int = 0  # shared with the counterparty; 0 for dust conversions and payloads of 2023
-    tx_hash: str = ""
-    crossed: bool = False
-    cloid: str | None = None
-    twap_id: int | None = None
-    liquidation: Liquidation | None = None
-    self_trade: bool = False  # both sides are this account: two rows, net change 0
-    is_position_close: bool = False  # this fill ended or flipped a perp position
-    ordinal: int = 0  # among the rows of one answer that would have the same name
-    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came; a dict each would cost a lot
+    coin: Coin
+    side: Annotated[Side, says("what this account did")]
+    price: Annotated[Price, says("price of the execution")]
+    size: Annotated[Coins, says("executed size; never negative")]
+    direction: Annotated[Text, says("the exchange's display text, e.g. `Close Long`; never used for arithmetic")] = ""
+    start_position: Annotated[
+        SignedCoins | None, says("before this fill, + is long; None only in payloads that lack it")
+    ] = None
+    closed_pnl: Annotated[SignedUsd, says("realised by this fill, gross of fees")] = ZERO
+    fee: Annotated[FeeTokens, says("positive when paid, negative for a rebate; includes `builder_fee`")] = ZERO
+    fee_token: Token = "USDC"
+    builder_fee: Annotated[FeeTokens | None, says("the builder's part of the fee")] = None
+    order_id: Annotated[Id, says("the order that was executed")] = 0
+    trade_id: Annotated[Id, says("shared with the counterparty; 0 for dust conversions and payloads of 2023")] = 0
+    tx_hash: Annotated[Hash, says("the transaction")] = ""
+    crossed: Annotated[bool, says("whether this side was the taker")] = False
+    cloid: ClientId | None = None
+    twap_id: Annotated[Id | None, says("the TWAP order that this fill is a slice of")] = None
+    liquidation: Annotated[Liquidation | None, says("the liquidation that it was part of, on either side")] = None
+    self_trade: Annotated[bool, says("both sides are this account: two rows, net change 0")] = False
+    is_position_close: Annotated[bool, says("this fill ended or flipped a perp position")] = False
+    ordinal: Annotated[Ordinal, says("among the rows of one answer that would have the same name")] = 0
+    extra: Annotated[Raw | None, says("what came with it and has no field")] = None  # a dict each would cost a lot
 
     @property
     def key(self) -> str:
@@ -99,12 +125,12 @@ class Funding(Fact, frozen=True, kw_only=True, gc=False, tag="funding"):
 
     kind: ClassVar[str] = "funding"
 
-    coin: str
-    amount: Decimal
-    size: Decimal
-    rate: Decimal
-    variant: str = ""  # tells a further payment of this coin and time from the first one
-    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came
+    coin: Coin
+    amount: Annotated[SignedUsd, says("+ when received")]
+    size: Annotated[SignedCoins, says("position that it was paid for, + is long")]
+    rate: Annotated[Ratio, says("for one hour, of the position's value; + when longs pay")]
+    variant: Annotated[Text, says("tells a further payment of this coin and time from the first one")] = ""
+    extra: Annotated[Raw | None, says("what came with it and has no field")] = None
 
     @property
     def key(self) -> str:
@@ -133,16 +159,18 @@ class Ledger(Fact, frozen=True, kw_only=True, gc=False, tag="ledger"):
 
     kind: ClassVar[str] = "ledger"
 
-    type: str  # the exchange's name: deposit, withdraw, spotTransfer, liquidation, …
-    entry_id: str
-    amount: Decimal | None = None
-    token: str = "USDC"
-    fee: Decimal = ZERO
-    fee_token: str = "USDC"
-    counterparty: str = ""
-    tx_hash: str = ""
-    details: dict[str, Any] = msgspec.field(default_factory=dict)
-    ordinal: int = 0  # among entries of one answer that are equal in everything
+    type: Annotated[Word, says("the exchange's name: deposit, withdraw, spotTransfer, liquidation, …")]
+    entry_id: Annotated[Hash, says("digest of the exchange's entry, since entries may share time and hash")]
+    amount: Annotated[
+        SignedTokens | None, says("effect on what the account owns, + when received; None if unknown")
+    ] = None
+    token: Token = "USDC"
+    fee: Annotated[FeeTokens, says("positive when paid, and no part of `amount`")] = ZERO
+    fee_token: Token = "USDC"
+    counterparty: Annotated[Address, says("the other side, if there is one")] = ""
+    tx_hash: Annotated[Hash, says("the transaction")] = ""
+    details: Annotated[Raw, says("the exchange's entry")] = msgspec.field(default_factory=dict)
+    ordinal: Annotated[Ordinal, says("among entries of one answer that are equal in everything")] = 0
 
     @property
     def key(self) -> str:
@@ -160,22 +188,22 @@ class Order(State, frozen=True, kw_only=True, gc=False, tag="order"):
 
     kind: ClassVar[str] = "order"
 
-    order_id: int
-    coin: str
-    side: Side
-    size: Decimal
-    remaining: Decimal
-    price: Decimal
-    status: str  # the exchange's word: open, filled, canceled, marginCanceled, …
-    created_ms: int
-    order_type: str = ""
-    tif: str | None = None
-    reduce_only: bool = False
-    trigger_price: Decimal | None = None
-    trigger_condition: str = ""
-    is_position_tpsl: bool = False
-    cloid: str | None = None
-    extra: dict[str, Any] | None = None  # what came with it and has no field, as it came
+    order_id: Annotated[Id, says("the order")]
+    coin: Coin
+    side: Annotated[Side, says("what it does when it is executed")]
+    size: Annotated[Coins, says("original size")]
+    remaining: Annotated[Coins, says("what is not executed yet")]
+    price: Annotated[Price, says("limit price")]
+    status: Annotated[Word, says("open, filled, canceled, …; `waiting` and `unknown` are hlmon's")]
+    created_ms: Annotated[TimeMs, says("when it was placed")]
+    order_type: Annotated[Word, says("the exchange's: Limit, Market, Stop Market, Take Profit Limit, …")] = ""
+    tif: Annotated[Word | None, says("time in force: Gtc, Ioc, Alo, FrontendMarket, LiquidationMarket")] = None
+    reduce_only: Annotated[bool, says("whether it may only make a position smaller")] = False
+    trigger_price: Annotated[Price | None, says("mark price that triggers it")] = None
+    trigger_condition: Annotated[Text, says("the exchange's display text")] = ""
+    is_position_tpsl: Annotated[bool, says("whether it is the take-profit or stop of the whole position")] = False
+    cloid: ClientId | None = None
+    extra: Annotated[Raw | None, says("what came with it and has no field")] = None
 
     @property
     def key(self) -> str:
@@ -205,20 +233,22 @@ class Position(State, frozen=True, kw_only=True, gc=False, tag="position"):
 
     kind: ClassVar[str] = "position"
 
-    coin: str
-    side: PositionSide
-    size: Decimal
-    entry_price: Decimal | None = None
-    mark_price: Decimal | None = None
-    liquidation_price: Decimal | None = None
-    unrealized_pnl: Decimal = ZERO
-    margin_used: Decimal = ZERO
-    leverage: int = 0
-    margin_mode: Literal["cross", "isolated"] = "cross"
-    funding: Decimal = ZERO  # since open; + is received
-    is_open: bool = True
-    closed_ms: int | None = None
-    realized_pnl: Decimal | None = None  # net, of the last close
+    coin: Coin
+    side: Annotated[PositionSide, says("of a closed one that which it had")]
+    size: Annotated[Coins, says("unsigned, 0 when closed")]
+    entry_price: Annotated[Price | None, says("average entry price")] = None
+    mark_price: Annotated[Price | None, says("mark price at that moment")] = None
+    liquidation_price: Annotated[Price | None, says("mark price at which it would be liquidated")] = None
+    unrealized_pnl: Annotated[SignedUsd, says("at the mark price")] = ZERO
+    margin_used: Annotated[Usd, says("margin that it holds")] = ZERO
+    leverage: Annotated[WholeMultiple, says("as the account set it for this coin")] = 0
+    margin_mode: Annotated[MarginMode, says("what stands for its losses: the whole dex, or this position alone")] = (
+        "cross"
+    )
+    funding: Annotated[SignedUsd, says("since it was opened, + when received")] = ZERO
+    is_open: Annotated[bool, says("whether it exists still")] = True
+    closed_ms: Annotated[TimeMs | None, says("when it ended")] = None
+    realized_pnl: Annotated[SignedUsd | None, says("net, of the last close")] = None
 
     @property
     def key(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 
-Name = tuple[str, str, str]
+from hlmon.units import Address, TimeMs, Unit, says
+
+Name = Annotated[tuple[str, str, str], Unit("kind, account and key")]
 LATEST_TIME_MS: Final = 4_102_444_800_000
 """The year 2100: what is later is no time of an event."""
 
@@ -16,8 +18,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     kind: ClassVar[str] = ""
 
-    account: str = ""
-    time_ms: int
+    account: Annotated[Address, says('whose event it is; "" if it belongs to the market')] = ""
+    time_ms: Annotated[TimeMs, says("when it happened, by the exchange's clock unless the kind says otherwise")]
 
     @property
     def key(self) -> str:

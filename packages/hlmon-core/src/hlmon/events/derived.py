@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from hlmon.events.account import ZERO, PositionSide
 from hlmon.events.base import Fact, Name, State
+from hlmon.units import (
+    Coin,
+    Coins,
+    Count,
+    DurationMs,
+    FeeTokens,
+    Hash,
+    Key,
+    Multiple,
+    Ordinal,
+    Points,
+    Price,
+    SignedCoins,
+    SignedUsd,
+    Text,
+    TimeMs,
+    Token,
+    Usd,
+    Word,
+    says,
+)
 
 AccountMode = Literal["classic", "unified", "portfolio_margin", "dex_abstraction", "unknown"]
 CloseCause = Literal["order", "liquidation", "adl", "settlement", "netting", "flip", "state"]
@@ -21,16 +42,16 @@ class AccountSnapshot(Fact, frozen=True, kw_only=True, gc=False, tag="account"):
 
     kind: ClassVar[str] = "account"
 
-    account_value: Decimal
-    total_margin_used: Decimal
-    withdrawable: Decimal
-    total_unrealized_pnl: Decimal
-    maintenance_margin: Decimal
-    notional: Decimal
-    leverage: Decimal  # notional / account value
-    health_score: int  # 0 (liquidation) to 100
-    positions_count: int
-    mode: AccountMode = "classic"
+    account_value: Annotated[SignedUsd, says("what the account is worth, unrealised PnL included")]
+    total_margin_used: Annotated[Usd, says("margin that positions hold, on all dexes")]
+    withdrawable: Annotated[Usd, says("what perp margin leaves free")]
+    total_unrealized_pnl: Annotated[SignedUsd, says("of all positions, at their mark prices")]
+    maintenance_margin: Annotated[Usd, says("below this value positions are liquidated")]
+    notional: Annotated[Usd, says("value of all positions, unsigned")]
+    leverage: Annotated[Multiple, says("notional / account value; 0 without a value")]
+    health_score: Annotated[Points, says("0 is liquidation")]
+    positions_count: Annotated[Count, says("open positions")]
+    mode: Annotated[AccountMode, says("where the collateral lies, which decides how the figures are made")] = "classic"
 
     @property
     def key(self) -> str:
@@ -48,26 +69,26 @@ class PositionClosed(Fact, frozen=True, kw_only=True, gc=False, tag="position_cl
 
     kind: ClassVar[str] = "position_closed"
 
-    coin: str
-    side: PositionSide
-    size: Decimal  # the largest size that the position had
-    cause: CloseCause
-    entry_price: Decimal | None = None  # averages over all opening and all closing fills
-    exit_price: Decimal | None = None
-    opened_ms: int | None = None
-    gross_pnl: Decimal | None = None
-    fees: Decimal = ZERO
-    fee_token: str = "USDC"
-    funding: Decimal = ZERO
-    net_pnl: Decimal | None = None
-    fills: int = 0
-    complete: bool = True  # every fill since the opening one was seen
-    trigger: str = ""  # key of the closing fill, or "state"
-    tx_hash: str = ""  # of the closing fill
-    completes: str = ""  # key of the PositionClosed that this one takes the place of
-    revision: int = 0  # how often the figures of this closing fill were stated before
-    previous_net_pnl: Decimal | None = None  # what the PositionClosed named in `completes` said
-    stated_ms: int | None = None  # when a revision was made
+    coin: Coin
+    side: Annotated[PositionSide, says("what it was")]
+    size: Annotated[Coins, says("the largest size that the position had")]
+    cause: Annotated[CloseCause, says("what ended it")]
+    entry_price: Annotated[Price | None, says("average over all opening fills")] = None
+    exit_price: Annotated[Price | None, says("average over all closing fills")] = None
+    opened_ms: Annotated[TimeMs | None, says("when it was opened")] = None
+    gross_pnl: Annotated[SignedUsd | None, says("of the whole life, before fees and funding")] = None
+    fees: Annotated[FeeTokens, says("of the whole life, positive when paid")] = ZERO
+    fee_token: Token = "USDC"
+    funding: Annotated[SignedUsd, says("of the whole life, + when received")] = ZERO
+    net_pnl: Annotated[SignedUsd | None, says("gross less fees, and funding")] = None
+    fills: Annotated[Count, says("fills of the whole life")] = 0
+    complete: Annotated[bool, says("every fill since the opening one was seen")] = True
+    trigger: Annotated[Key, says("that of the closing fill, or `state`")] = ""
+    tx_hash: Annotated[Hash, says("the transaction of the closing fill")] = ""
+    completes: Annotated[Key, says("that of the PositionClosed that this one takes the place of")] = ""
+    revision: Annotated[Ordinal, says("how often the figures of this closing fill were stated before")] = 0
+    previous_net_pnl: Annotated[SignedUsd | None, says("what the PositionClosed named in `completes` said")] = None
+    stated_ms: Annotated[TimeMs | None, says("when a revision was made")] = None
 
     @property
     def key(self) -> str:
@@ -81,14 +102,14 @@ class Cvd(State, frozen=True, kw_only=True, gc=False, tag="cvd"):
 
     kind: ClassVar[str] = "cvd"
 
-    coin: str
-    interval_ms: int
-    start_ms: int
-    buy_volume: Decimal
-    sell_volume: Decimal
-    cumulative: Decimal  # running delta up to and with this bucket
-    trades: int
-    complete: bool = True  # it has ended, and the stream was seen without a break from its start to its end
+    coin: Coin
+    interval_ms: Annotated[DurationMs, says("length of the bucket")]
+    start_ms: Annotated[TimeMs, says("its beginning")]
+    buy_volume: Annotated[Coins, says("bought by aggressors")]
+    sell_volume: Annotated[Coins, says("sold by aggressors")]
+    cumulative: Annotated[SignedCoins, says("running delta up to and with this bucket")]
+    trades: Annotated[Count, says("trades in it")]
+    complete: Annotated[bool, says("it has ended, and its trades were seen without a break")] = True
 
     @property
     def key(self) -> str:
@@ -115,15 +136,19 @@ class Alert(Fact, frozen=True, kw_only=True, gc=False, tag="alert"):
 
     kind: ClassVar[str] = "alert"
 
-    rule: str
-    subject: str  # what it is about, so that a rule may speak of several things at one time
-    severity: Severity
-    title: str
-    state: AlertState = "event"
-    body: str = ""
-    details: dict[str, str] = msgspec.field(default_factory=dict)
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    cause: Name | None = None
+    rule: Annotated[Word, says("the NAME of its [rule.NAME]")]
+    subject: Annotated[Text, says("what it is about, so that a rule may speak of several things at one time")]
+    severity: Annotated[Severity, says("how urgent it is")]
+    title: Annotated[Text, says("one line for people")]
+    state: Annotated[AlertState, says("a happening, or a condition that began or ended")] = "event"
+    body: Annotated[Text, says("more lines")] = ""
+    details: Annotated[dict[str, Text], says("the figures, name -> text, in reading order")] = msgspec.field(
+        default_factory=dict
+    )
+    labels: Annotated[dict[str, Text], says("what routes may ask for, name -> text")] = msgspec.field(
+        default_factory=dict
+    )
+    cause: Annotated[Name | None, says("the event it is about")] = None
 
     @property
     def key(self) -> str:

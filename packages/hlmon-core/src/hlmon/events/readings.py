@@ -4,30 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from hlmon.events.account import ZERO, Order, Side
+from hlmon.events.account import ZERO, MarginMode, Order, Side
 from hlmon.events.base import Reading
 from hlmon.status import FollowerStatus, SourceStatus
+from hlmon.units import (
+    Address,
+    Coin,
+    Coins,
+    Dex,
+    Id,
+    Minutes,
+    Price,
+    SignedCoins,
+    SignedUsd,
+    Text,
+    TimeMs,
+    Token,
+    Tokens,
+    Usd,
+    WholeMultiple,
+    Word,
+    says,
+)
 
 
 class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One perp position inside an account state; `size` is signed."""
 
-    coin: str
-    size: Decimal
-    position_value: Decimal
-    entry_price: Decimal | None = None
-    unrealized_pnl: Decimal = ZERO
-    liquidation_price: Decimal | None = None
-    margin_used: Decimal = ZERO
-    leverage: int = 0
-    margin_mode: Literal["cross", "isolated"] = "cross"
-    max_leverage: int = 0
-    funding: Decimal = ZERO  # since open; + is received
+    coin: Coin
+    size: Annotated[SignedCoins, says("+ is long")]
+    position_value: Annotated[Usd, says("size at the mark price, unsigned")]
+    entry_price: Annotated[Price | None, says("average entry price")] = None
+    unrealized_pnl: Annotated[SignedUsd, says("at the mark price")] = ZERO
+    liquidation_price: Annotated[Price | None, says("mark price at which it would be liquidated")] = None
+    margin_used: Annotated[Usd, says("margin that it holds")] = ZERO
+    leverage: Annotated[WholeMultiple, says("as the account set it for this coin")] = 0
+    margin_mode: Annotated[MarginMode, says("what stands for its losses: the whole dex, or this position alone")] = (
+        "cross"
+    )
+    max_leverage: Annotated[WholeMultiple, says("the most that the exchange allows for this coin")] = 0
+    funding: Annotated[SignedUsd, says("since it was opened, + when received")] = ZERO
 
 
 class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,16 +57,16 @@ class DexState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is False a figure was not told that margin, value or health are made of, and stands here as 0.
     """
 
-    dex: str
-    account_value: Decimal
-    cross_account_value: Decimal
-    notional: Decimal
-    margin_used: Decimal
-    cross_maintenance_margin: Decimal
-    withdrawable: Decimal
-    positions: tuple[PositionReading, ...]
-    complete: bool = True
-    exact: bool = True
+    dex: Dex
+    account_value: Annotated[SignedUsd, says("value on this dex, unrealised PnL included")]
+    cross_account_value: Annotated[SignedUsd, says("the same without isolated positions")]
+    notional: Annotated[Usd, says("value of all positions, unsigned")]
+    margin_used: Annotated[Usd, says("margin that positions hold")]
+    cross_maintenance_margin: Annotated[Usd, says("below this value cross positions are liquidated")]
+    withdrawable: Annotated[Usd, says("what is free")]
+    positions: Annotated[tuple[PositionReading, ...], says("all that are open")]
+    complete: Annotated[bool, says("every position could be read")] = True
+    exact: Annotated[bool, says("every figure was told; one that was not stands here as 0")] = True
 
 
 class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_state"):
@@ -54,7 +74,7 @@ class AccountState(Reading, frozen=True, kw_only=True, gc=False, tag="account_st
 
     kind: ClassVar[str] = "account_state"
 
-    dexes: tuple[DexState, ...]
+    dexes: Annotated[tuple[DexState, ...], says("every dex on which the account may have something")]
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,12 +83,12 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `spot_hold` is what portfolio margin holds net of what could be borrowed; None in other modes.
     """
 
-    coin: str
-    total: Decimal
-    hold: Decimal = ZERO
-    entry_notional: Decimal = ZERO
-    borrowed: Decimal = ZERO
-    spot_hold: Decimal | None = None
+    coin: Token
+    total: Annotated[Tokens, says("all of it")]
+    hold: Annotated[Tokens, says("what orders (and unified margin) hold of `total`")] = ZERO
+    entry_notional: Annotated[Usd, says("its cost")] = ZERO
+    borrowed: Annotated[Tokens, says("what is owed")] = ZERO
+    spot_hold: Annotated[Tokens | None, says("held net of what could be borrowed; None if no portfolio margin")] = None
 
 
 class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
@@ -80,10 +100,10 @@ class SpotState(Reading, frozen=True, kw_only=True, gc=False, tag="spot_state"):
 
     kind: ClassVar[str] = "spot_state"
 
-    balances: tuple[Balance, ...]
-    complete: bool = True
-    escrows: tuple[Balance, ...] = ()
-    portfolio_margin: bool = False
+    balances: Annotated[tuple[Balance, ...], says("every token")]
+    complete: Annotated[bool, says("every balance could be read")] = True
+    escrows: Annotated[tuple[Balance, ...], says("wait on the EVM side for the account to be activated")] = ()
+    portfolio_margin: Annotated[bool, says("the exchange says here that the account is in that mode")] = False
 
 
 class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"):
@@ -95,17 +115,17 @@ class OpenOrders(Reading, frozen=True, kw_only=True, gc=False, tag="open_orders"
 
     kind: ClassVar[str] = "open_orders"
 
-    dex: str
-    orders: tuple[Order, ...]
-    complete: bool = True
+    dex: Annotated[Dex, says('its name; "" is the main one, with spot')]
+    orders: Annotated[tuple[Order, ...], says("every order that rests, and its children")]
+    complete: Annotated[bool, says("every order could be read")] = True
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An API wallet that may trade for the account until `valid_until_ms`; None is for ever."""
 
-    name: str
-    address: str
-    valid_until_ms: int | None
+    name: Annotated[Text, says("as the account named it")]
+    address: Annotated[Address, says("the API wallet")]
+    valid_until_ms: Annotated[TimeMs | None, says("when it ends; None is never")]
 
 
 class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
@@ -113,8 +133,8 @@ class Agents(Reading, frozen=True, kw_only=True, gc=False, tag="agents"):
 
     kind: ClassVar[str] = "agents"
 
-    agents: tuple[Agent, ...]
-    complete: bool = True
+    agents: Annotated[tuple[Agent, ...], says("all API wallets")]
+    complete: Annotated[bool, says("every one could be read")] = True
 
 
 class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange_status"):
@@ -122,7 +142,7 @@ class ExchangeStatus(Reading, frozen=True, kw_only=True, gc=False, tag="exchange
 
     kind: ClassVar[str] = "exchange_status"
 
-    notice: str = ""
+    notice: Annotated[Text, says('about a halt or an upgrade; "" while all is normal')] = ""
 
 
 class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
@@ -133,15 +153,15 @@ class Twap(Reading, frozen=True, kw_only=True, gc=False, tag="twap"):
 
     kind: ClassVar[str] = "twap"
 
-    twap_id: int
-    coin: str
-    side: Side
-    size: Decimal
-    executed_size: Decimal
-    minutes: int
-    status: str
-    description: str = ""
-    reduce_only: bool = False
+    twap_id: Annotated[Id, says("the TWAP order")]
+    coin: Coin
+    side: Annotated[Side, says("what it does")]
+    size: Annotated[Coins, says("whole size")]
+    executed_size: Annotated[Coins, says("what is executed; may be behind what its fills say")]
+    minutes: Annotated[Minutes, says("how long it was to take")]
+    status: Annotated[Word, says("the exchange's: activated, finished, terminated, error")]
+    description: Annotated[Text, says("the exchange's, of an error")] = ""
+    reduce_only: Annotated[bool, says("whether it may only make a position smaller")] = False
 
 
 class Prices(Reading, frozen=True, kw_only=True, gc=False, tag="prices"):
@@ -149,17 +169,17 @@ class Prices(Reading, frozen=True, kw_only=True, gc=False, tag="prices"):
 
     kind: ClassVar[str] = "prices"
 
-    prices: dict[str, Decimal]
+    prices: Annotated[dict[str, Price], says("value in USDC by the token's name; one without a market is missing")]
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
     """One market trade; `side` is the aggressor's."""
 
-    time_ms: int
-    side: Side
-    price: Decimal
-    size: Decimal
-    trade_id: int
+    time_ms: Annotated[TimeMs, says("when it happened")]
+    side: Annotated[Side, says("the aggressor's")]
+    price: Annotated[Price, says("price of the trade")]
+    size: Annotated[Coins, says("never negative")]
+    trade_id: Annotated[Id, says("shared by both sides")]
 
 
 def trade_names(trades: Iterable[Trade]) -> list[int | tuple[object, ...]]:
@@ -183,8 +203,8 @@ class MarketTrades(Reading, frozen=True, kw_only=True, gc=False, tag="trades"):
 
     kind: ClassVar[str] = "trades"
 
-    coin: str
-    trades: tuple[Trade, ...]
+    coin: Coin
+    trades: Annotated[tuple[Trade, ...], says("oldest first")]
 
 
 class InputEnded(Reading, frozen=True, kw_only=True, gc=False, tag="input_ended"):
@@ -207,5 +227,5 @@ class Pulse(Reading, frozen=True, kw_only=True, gc=False, tag="pulse"):
 
     kind: ClassVar[str] = "pulse"
 
-    sources: list[SourceStatus]
-    followers: list[FollowerStatus]
+    sources: Annotated[list[SourceStatus], says("how each source is")]
+    followers: Annotated[list[FollowerStatus], says("how each sink and notifier is")]

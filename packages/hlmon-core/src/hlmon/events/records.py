@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from hlmon.events.base import Fact, State
 from hlmon.events.derived import AccountMode
+from hlmon.units import Address, Count, Hash, Text, TimeMs, Word, says
 
 Role = Literal["user", "vault", "subAccount", "agent", "missing", "unknown"]
 WatchStatus = Literal["watched", "refused", "missing"]
@@ -20,11 +21,11 @@ class AccountInfo(State, frozen=True, kw_only=True, gc=False, tag="account_info"
 
     kind: ClassVar[str] = "account_info"
 
-    role: Role = "unknown"
-    mode: AccountMode = "unknown"
-    master: str = ""  # the account behind an agent or sub-account address
-    status: WatchStatus = "watched"
-    reason: str = ""
+    role: Annotated[Role, says("what the address is on the exchange")] = "unknown"
+    mode: Annotated[AccountMode, says("where the collateral lies")] = "unknown"
+    master: Annotated[Address, says("the account behind an agent or sub-account address")] = ""
+    status: Annotated[WatchStatus, says("whether it is watched")] = "watched"
+    reason: Annotated[Text, says("why it is not, or why its mode is unknown")] = ""
 
     @property
     def key(self) -> str:
@@ -37,7 +38,7 @@ class Checkpoint(State, frozen=True, kw_only=True, gc=False, tag="checkpoint"):
 
     kind: ClassVar[str] = "checkpoint"
 
-    stream: str
+    stream: Annotated[Word, says("the stream that is complete up to `time_ms`")]
 
     @property
     def key(self) -> str:
@@ -53,12 +54,12 @@ class Gap(State, frozen=True, kw_only=True, gc=False, tag="gap"):
 
     kind: ClassVar[str] = "gap"
 
-    stream: str
-    start_ms: int
-    end_ms: int | None = None
-    healed: bool = False
-    events_read: int = 0
-    reason: str = ""
+    stream: Annotated[Word, says("the stream that was not seen")]
+    start_ms: Annotated[TimeMs, says("its beginning")]
+    end_ms: Annotated[TimeMs | None, says("its end; None while it goes on")] = None
+    healed: Annotated[bool, says("all of it was read back")] = False
+    events_read: Annotated[Count, says("how many of what was read back were new")] = 0
+    reason: Annotated[Text, says("why")] = ""
 
     @property
     def key(self) -> str:
@@ -80,13 +81,13 @@ class Quarantined(Fact, frozen=True, kw_only=True, gc=False, tag="quarantine"):
 
     kind: ClassVar[str] = "quarantine"
 
-    origin: str  # "wire", or the config name of the sink or notifier
-    reason: str
-    digest: str  # of the whole payload, so that the same one is kept once
-    payload: str = ""  # whole up to 65,536 bytes
-    stream: str = ""
-    request: str = ""
-    unit: QuarantineUnit = "frame"
+    origin: Annotated[Word, says("`wire`, or the config name of the sink or notifier")]
+    reason: Annotated[Text, says("what was wrong with it")]
+    digest: Annotated[Hash, says("of the whole payload, so that the same one is kept once")]
+    payload: Annotated[Text, says("whole up to 65,536 bytes")] = ""
+    stream: Annotated[Word, says('the subscription type that it came with; "" if it is not known')] = ""
+    request: Annotated[Word, says('the type of the /info request that it answered; "" if it is not known')] = ""
+    unit: Annotated[QuarantineUnit, says("what it is a piece of")] = "frame"
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.open_orders import STREAM as OPEN_ORDERS
 from hlmon.hyperliquid.open_orders import Listings
 from hlmon.hyperliquid.reading import Surroundings
-from hlmon.hyperliquid.reconcile import FILL_STREAMS, Reconciler, Reread
+from hlmon.hyperliquid.reconcile import FILL_STREAMS, MONEY_STREAMS, Reconciler, Reread
 from hlmon.hyperliquid.recovery import NOT_READ_YET, History, Recovery
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
 from hlmon.hyperliquid.stored import Stored
@@ -120,6 +120,8 @@ class Account:
         if stream in self._unanswered and (frame.is_snapshot or stream in STATES):
             del self._unanswered[stream]
             self._renewals.pop(stream, None)
+        if frame.unread:
+            self._history.note_odd(frame.unread)
         if stream not in FILL_STREAMS:
             frame = self._look_at(frame, around)
         if self.recovery is not None:
@@ -135,8 +137,10 @@ class Account:
     def _look_at(self, frame: Events, around: Surroundings) -> Events:
         """What the account's states and its lists of orders say of its streams; the frame as it is to be believed."""
         if frame.stream == HEARTBEAT:
-            frame = self._believed(frame)
-            self._beat(frame.newest_ms or 0, around.clock.now())
+            frame, now = self._believed(frame), around.clock.now()
+            self._beat(frame.newest_ms or 0, now)
+            for stream in MONEY_STREAMS if self._dexes.unshown else ():
+                self.reconciler.suspect(stream, now)
         elif frame.stream == "spotState" and frame.events:
             self.holds_tokens = any(
                 balance.total and balance.coin != "USDC"
@@ -149,8 +153,8 @@ class Account:
         if frame.stream.startswith(OPEN_ORDERS):
             self.reconciler.orders.take(frame.events, around.clock.now())
         if frame.stream in STATES:
-            self.reconciler.end(self._dexes.ended)
             now = around.clock.now()
+            self.reconciler.end(self._dexes.ended, now)
             self.reconciler.compare(frame.events, self.modes.mode, now, is_live=self.recovery is None)
         return frame
 
@@ -277,6 +281,6 @@ class Account:
     async def _recover(self, recovery: Recovery, around: Surroundings) -> None:
         await recovery.run()
         if self.recovery is recovery:
-            self.reconciler.begin(around, is_whole=recovery.is_whole)
+            self.reconciler.begin(around, recovery.read_at, is_whole=recovery.is_whole)
             self.recovery = None
             _log.info("account %s is watched, its history is complete", self.label or self.address)

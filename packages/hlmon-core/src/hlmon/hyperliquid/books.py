@@ -7,6 +7,7 @@ compared: a round trip between two states of which no fill came is found by read
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,7 +27,9 @@ LONGEST_AGAIN_SECONDS: Final = 900.0
 SETTLED_MS: Final = 30_000
 """Fills before this are in their order: none comes between them any more."""
 MOST_FILLS: Final = 2_000  # of one coin: the whole exchange trades less in half a minute
-KEPT_FILLS: Final = 500  # when there are more
+MOST_IN_ORDER: Final = 100  # of one coin, if each follows on the one before it: of older ones the positions do
+KEPT_FILLS: Final = 50  # when there are more
+MOST_PASSED: Final = 2_000  # positions
 MOST_AT_ONCE: Final = 16_000  # within one millisecond, which is kept whole: REST has no more than 10,000 fills
 ZERO: Final = Decimal(0)
 
@@ -65,6 +68,7 @@ class _Coin:
     born_ms: int = 0  # the base is what the state of this time showed, before any fill was known
     agreed_ms: int = 0
     fills: list[Fill] = field(default_factory=list)  # after that, as they came
+    passed: list[tuple[int, Decimal | None]] = field(default_factory=list)  # time and position of some before the base
     is_new: bool = False  # fills came since the last look
     is_torn: bool = False  # fills that did not hang together had to be dropped
     shown: Decimal = ZERO
@@ -76,7 +80,7 @@ class _Coin:
     again_at: float = 0.0
     again_seconds: float = FIRST_AGAIN_SECONDS
     is_stated: bool = False  # as a difference that REST does not explain
-    most: int = MOST_FILLS  # fills before the oldest are let go
+    most: int = MOST_IN_ORDER  # fills before the oldest are let go
 
     def path(self) -> tuple[_Path, set[_Mark]]:
         """Time and position after each fill, first the base; and where a fill does not start where another ended."""
@@ -87,7 +91,7 @@ class _Coin:
             if fill.time_ms > self.base_ms:
                 known.setdefault(fill.name, fill)
             elif self.stray is not None and fill.start_position is not None:
-                self._explain(fill.start_position, fill.start_position + fill.signed_size)
+                self.explain(fill.start_position, fill.start_position + fill.signed_size)
         self.fills = [fill for fill in known.values() if fill.time_ms > self.born_ms - LAG_MS]
         found: list[tuple[int, Decimal | None]] = [(self.base_ms, self.base)]
         breaks, end = {_TORN} if self.is_torn else set[_Mark](), self.base
@@ -96,7 +100,7 @@ class _Coin:
                 breaks.add((time_ms, end, start))
             found.append((time_ms, after))
             end = after
-        self._explain(*(position for _, position in found))
+        self.explain(*(position for _, position in found))
         return found, breaks
 
     def _plain_path(self) -> _Path | None:
@@ -140,7 +144,8 @@ class _Coin:
         since = min(self.differences.values(), default=now)
         return now - (since if self.stray is None else min(since, self.stray_since)) >= PATIENCE_SECONDS
 
-    def _explain(self, *positions: Decimal | None) -> None:
+    def explain(self, *positions: Decimal | None) -> None:
+        """These positions were passed: one that was shown and that no fill had led to may be among them."""
         if self.stray in positions:
             self.stray = None
 
@@ -156,17 +161,18 @@ class Books:
         self._unexplained: list[Difference] = []
 
     def take(self, events: Iterable[Event]) -> None:
-        """Fills as they come, live or read back; other events say nothing here."""
-        coins = self._coins
+        """Fills as they come, live or read back; other events say nothing here. Many at once cost less each."""
+        by_coin: defaultdict[str, list[Fill]] = defaultdict(list)
         for event in events:
-            if type(event) is not Fill:
-                continue
-            coin = coins.get(event.coin)
+            if type(event) is Fill:
+                by_coin[event.coin].append(event)
+        for name, fills in by_coin.items():
+            coin = self._coins.get(name)
             if coin is None:
-                if not event.is_perp:
+                if not fills[0].is_perp:
                     continue
-                coin = self._new(event.coin)
-            coin.fills.append(event)
+                coin = self._new(name)
+            coin.fills += fills
             coin.is_new = True
             if len(coin.fills) > coin.most:
                 _shorten(coin)
@@ -260,6 +266,7 @@ class Books:
             coin.rest([(end_ms, coin.shown)], end_ms)
             coin.agree(coin.shown_ms)
             return
+        path = [*coin.passed, *path] if coin.passed else path
         place = _place(path, coin.shown, coin.shown_ms)
         if place is not None and not marks:
             coin.agree(coin.shown_ms)
@@ -307,7 +314,10 @@ def _place(path: _Path, shown: Decimal, time_ms: int) -> int | None:
 def _shorten(coin: _Coin) -> None:
     """So many fills within half a minute: the newest must do. A millisecond is kept whole: its order may be another."""
     if _shorten_in_order(coin):
-        coin.most = MOST_FILLS
+        coin.most = MOST_IN_ORDER
+        return
+    if len(coin.fills) <= MOST_FILLS:
+        coin.most = min(2 * len(coin.fills), MOST_FILLS)
         return
     path, breaks = coin.path()
     if len(coin.fills) > MOST_FILLS // 2:
@@ -323,15 +333,20 @@ def _shorten_in_order(coin: _Coin) -> bool:
     kept = len(fills) - KEPT_FILLS
     while kept and fills[kept].time_ms == fills[kept - 1].time_ms:
         kept -= 1
+    passed: list[tuple[int, Decimal | None]] = [(last_ms, end)]
     for fill in fills[:kept]:
-        start = fill.start_position
-        if fill.time_ms < last_ms or fill.self_trade or start is None or (end is not None and start != end):
+        start, time_ms = fill.start_position, fill.time_ms
+        if time_ms < last_ms or fill.self_trade or start is None or (end is not None and start != end):
             return False
         end = start + fill.size if fill.side == "buy" else start - fill.size
-        last_ms = fill.time_ms
+        last_ms = time_ms
+        passed.append((time_ms, end))
     if not kept or fills[0].time_ms <= coin.born_ms:  # the base counts them in
         return False
+    if coin.stray is not None:
+        coin.explain(*(position for _, position in passed))
     coin.base, coin.base_ms, coin.fills = end, last_ms, fills[kept:]
+    coin.passed = (coin.passed + passed[:-1])[-MOST_PASSED:]
     return True
 
 

@@ -12,6 +12,8 @@ from collections import deque
 from hlmon.hyperliquid.clock import REAL_TIME, Clock
 
 WINDOW_SECONDS = 60.0
+FIRST_REST_SECONDS = 2.0
+_MOST_DOUBLINGS = 10
 
 
 class Spent:
@@ -39,6 +41,8 @@ class Budget:
         self._settled: deque[Spent] = deque()  # oldest first
         self._turn = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
+        self._refusals = 0  # in a row
+        self._rests_until = 0.0
 
     @property
     def free(self) -> int:
@@ -57,9 +61,9 @@ class Budget:
         """Hold `weight` (or the whole budget, if it is smaller) as soon as it fits."""
         spent = Spent(min(weight, self._limit))
         async with self._turn:
-            while self.free < spent.weight:
+            while (seconds := self._seconds_to(spent.weight)) > 0:
                 self._change = asyncio.get_running_loop().create_future()
-                await self._clock.within(self._seconds_to_next(), self._change)
+                await self._clock.within(seconds, self._change)
             self._used += spent.weight
         return spent
 
@@ -77,13 +81,29 @@ class Budget:
         """Spend `weight` as soon as it fits."""
         self.settle(await self.reserve(weight))
 
-    def drain(self) -> None:
-        """The exchange refused: others spend from the same limit, so nothing more is left in this window."""
-        rest = Spent(max(0, self.free))
-        self._used += rest.weight
-        self.settle(rest)
+    def refused(self, seconds: float = 0.0) -> None:
+        """The exchange refused: others spend from the same limit, and nobody knows how much is left.
 
-    def _seconds_to_next(self) -> float:
+        Nobody spends for 2 s, after each further refusal in a row for twice as long, at most for a window; in any case
+        for the `seconds` that the exchange asks for.
+        """
+        now = self._clock.now()
+        if now >= self._rests_until:  # else it was asked before the refusal that is known already
+            self._refusals += 1
+        rest = min(FIRST_REST_SECONDS * 2.0 ** min(self._refusals - 1, _MOST_DOUBLINGS), WINDOW_SECONDS)
+        self._rests_until = max(self._rests_until, now + max(rest, seconds))
+
+    def granted(self) -> None:
+        """The exchange answered: there is something left."""
+        self._refusals = 0
+
+    def _seconds_to(self, weight: int) -> float:
+        """How long until this much may fit, 0 if it does."""
+        now = self._clock.now()
+        if self._rests_until > now:
+            return self._rests_until - now
+        if self.free >= weight:
+            return 0.0
         if not self._settled:
             return WINDOW_SECONDS
-        return max(0.0, self._settled[0].moment + WINDOW_SECONDS - self._clock.now()) + 0.001
+        return max(0.0, self._settled[0].moment + WINDOW_SECONDS - now) + 0.001

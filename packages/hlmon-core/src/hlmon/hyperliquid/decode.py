@@ -6,7 +6,7 @@ Typed first, which is fast; what does not fit its type is read again row by row,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from hashlib import sha256
 from typing import Any, Final
 
@@ -127,11 +127,20 @@ def _coin(payload: bytes) -> str:
     return coin if isinstance(coin, str) else ""
 
 
-def decode_answer(request: str, account: str, body: Any, *, clock_ms: int, latest_ms: int = LATEST_MS) -> Answer:
+def decode_answer(
+    request: str,
+    account: str,
+    body: Any,
+    *,
+    clock_ms: int,
+    latest_ms: int = LATEST_MS,
+    known: Set[str] = frozenset(),
+) -> Answer:
     """The events of an /info answer (bytes, or parsed already) to a request of this type, oldest first.
 
-    `clock_ms` and `latest_ms` as in `decode_frame`. Raises WireError for an answer of another shape, KeyError for a
-    request that has no events.
+    `clock_ms` and `latest_ms` as in `decode_frame`; `known` are the digests of rows that are the exchange's although
+    they cannot be read: a list without any object is believed only if it holds nothing else. Raises WireError for an
+    answer of another shape, KeyError for a request that has no events.
     """
     decoder, events_from = _ANSWERS[request]
     account = account.lower()
@@ -143,18 +152,22 @@ def decode_answer(request: str, account: str, body: Any, *, clock_ms: int, lates
                 _in_time(events, latest_ms)
             return Answer(events)
         except _REFUSED:
-            return _odd_answer(request, account, text, clock_ms, latest_ms)
+            return _odd_answer(request, account, text, clock_ms=clock_ms, latest_ms=latest_ms, known=known)
     except _REFUSED as error:
         raise WireError(f"an answer to {request} that makes no sense: {error}") from error
 
 
-def _odd_answer(request: str, account: str, text: bytes, clock_ms: int, latest_ms: int) -> Answer:
+def _odd_answer(request: str, account: str, text: bytes, *, clock_ms: int, latest_ms: int, known: Set[str]) -> Answer:
     if (stream := _STREAM_OF.get(request)) is not None:
         rows = slow.ROWS[stream]
         events, odd = slow.rows_one_by_one(rows.in_answer, rows.events, account, _raw_rows.decode(text), latest_ms)
-        if not events and not any(row.payload.startswith(b"{") for row in odd):
+        unread = slow.unread_rows(odd, account=account, stream=stream, request=request, clock_ms=clock_ms)
+        is_own = (
+            events or any(row.payload.startswith(b"{") for row in odd) or all(row.digest in known for row in unread)
+        )
+        if not is_own:
             raise WireError("no rows")
-        return Answer(events, slow.unread_rows(odd, account=account, stream=stream, request=request, clock_ms=clock_ms))
+        return Answer(events, unread)
     sent = msgspec.json.decode(text)
     if request == "orderStatus":
         return Answer(slow.order_in_answer(account, sent))

@@ -15,6 +15,9 @@ import msgspec
 from hlmon.derive.account_view import EMPTY_MS, GONE_MS, has_something
 from hlmon.events import AccountState, DexState
 
+AWAY_MS = 15_000
+"""Three states that lack a dex: what fills on it led to may never be shown."""
+
 _ZERO = Decimal(0)
 
 
@@ -23,6 +26,8 @@ class Dexes:
 
     def __init__(self) -> None:
         self.ended: list[str] = []  # by the last state that was believed
+        self.unshown: list[str] = []  # by that state: those that ended, and each of the others once while it is missing
+        self._told: set[str] = set()  # of these
         self._held: dict[str, int | None] = {}  # since when it is missing, None: it is not
         self._newest: dict[str, DexState] = {}  # what was shown of each
         self._has_positions = False
@@ -39,7 +44,7 @@ class Dexes:
         ends. And where collateral is not `shared`, positions cannot end together with all money: for a minute such a
         state says nothing.
         """
-        self.ended = []
+        self.ended, self.unshown = [], []
         if not shared and self._is_hollow(state):
             return msgspec.structs.replace(state, dexes=())
         self._has_positions = any(dex.positions for dex in state.dexes)
@@ -56,6 +61,7 @@ class Dexes:
         shown = {dex.dex for dex in state.dexes}
         new = [dex for dex in state.dexes if dex.dex not in self._newest]
         self._held |= {dex.dex: None for dex in state.dexes if has_something(dex)}
+        self._told -= shown
         for name in shown & self._held.keys():
             self._held[name] = None
         ended = self.ended
@@ -66,6 +72,10 @@ class Dexes:
                 ended.append(name)
             elif since_ms is None:
                 self._held[name] = state.time_ms
+            elif state.time_ms - since_ms > AWAY_MS and name not in self._told:
+                self._told.add(name)
+                self.unshown.append(name)
+        self.unshown += ended
         self._newest = {name: self._newest[name] for name in self._newest.keys() & self._held.keys()}
         self._newest |= {dex.dex: dex for dex in state.dexes}
         return msgspec.structs.replace(state, dexes=(*state.dexes, *map(_empty, ended))) if ended else state

@@ -37,11 +37,12 @@ class FillOrders:
 
     def take(self, events: Iterable[Event], now: float) -> None:
         """Fills and orders as they come, and lists of open orders."""
-        known = self._known
+        known, waiting, since_ms = self._known, self._waiting, self._since_ms
         for event in events:
             if type(event) is Fill:
-                if event.order_id not in known and self._needs_order(event):
-                    self._waiting.setdefault(event.order_id, now)
+                order_id = event.order_id
+                if order_id not in known and event.time_ms > since_ms and self._needs_order(event):
+                    waiting.setdefault(order_id, now)
             elif type(event) is Order:
                 self._know(event.order_id)
             elif type(event) is OpenOrders:
@@ -68,7 +69,7 @@ class FillOrders:
     def _needs_order(self, fill: Fill) -> bool:
         is_own = fill.direction in _ORDINARY and fill.twap_id is None and fill.trade_id and fill.order_id
         is_forced = fill.liquidation is not None and fill.liquidation.user in {"", fill.account}
-        return bool(is_own) and not is_forced and fill.time_ms > self._since_ms and len(self._waiting) < MOST_WAITING
+        return bool(is_own) and not is_forced and len(self._waiting) < MOST_WAITING
 
     def _know(self, order_id: int) -> None:
         self._waiting.pop(order_id, None)

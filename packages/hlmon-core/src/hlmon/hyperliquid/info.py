@@ -46,10 +46,13 @@ def patient(clock: Clock) -> Retry:
     """Full jitter up to 30 s, never less than what the exchange asked for; it never gives up."""
 
     def pause(attempt: int, error: Transient) -> float:
-        asked = min(error.retry_after or 0.0, LONGEST_OBEYED_SECONDS)
-        return max(asked, clock.jitter(attempt, first=1.0, cap=LONGEST_PAUSE_SECONDS))
+        return max(_obeyed(error), clock.jitter(attempt, first=1.0, cap=LONGEST_PAUSE_SECONDS))
 
     return pause
+
+
+def _obeyed(error: Transient) -> float:
+    return min(error.retry_after or 0.0, LONGEST_OBEYED_SECONDS)
 
 
 class _Throttled(Transient):
@@ -140,9 +143,10 @@ class Info:
             try:
                 rows, answer = await self._in_thread(request, read)
                 cost = weight(request, rows)
+                self._budget.granted()
                 return answer
-            except _Throttled:
-                self._budget.drain()
+            except _Throttled as error:
+                self._budget.refused(_obeyed(error))
                 raise
             finally:
                 self._budget.settle(reserved, cost)
@@ -251,6 +255,8 @@ class _Line:
     def close(self) -> None:
         """Close the connection, which nobody uses."""
         self._api.session.close()
+        if self._socket is not None:
+            self._socket.close()  # the session leaves it to the garbage collector, once an error referred to the pool
 
     def cut(self) -> None:
         """End what is going on, now or as soon as it is connected."""

@@ -38,7 +38,9 @@ PAUSES_OF_PEACE: Final = 4
 """After so many pauses without a difference that nothing explains the next one is asked about at once again."""
 FRESH_SECONDS: Final = 45.0
 MOST_CHANGES: Final = 4_000
-"""Of one pocket between two agreements, or of all between two looks: beyond that the next state is taken as it is."""
+"""Of one pocket between two agreements: beyond that the next state is taken as it is."""
+MOST_EVENTS: Final = 1_000
+"""Of all between two looks, which are about 5 s apart: the same."""
 DIGITS: Final = 8
 TOLERANCE: Final = 500
 ROUNDING: Final = 100
@@ -181,7 +183,7 @@ class Sums:
         """Events of one stream as they come, live or read back, known or not."""
         if events and type(events[0]) in MONEY:
             self._new += events
-            if len(self._new) > MOST_CHANGES:
+            if len(self._new) > MOST_EVENTS:
                 self._skip()
 
     def use(self, mode: AccountMode) -> None:
@@ -294,7 +296,7 @@ class Sums:
 
     def _skip(self) -> None:
         """More came between two looks than is compared: the next states are taken as they are."""
-        self._new = self._new[-MOST_CHANGES // 2 :]
+        self._new = self._new[-MOST_EVENTS // 2 :]
         self.forget()
         self._blind_until = self._now + BLIND_SECONDS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +44,21 @@ class Surroundings:
 class Reading:
     """Reads one stream of one account from `start_ms` (None: from the beginning) to now.
 
-    `not_before` is the moment before which it should not ask again.
+    `not_before` is the moment before which it should not ask again, `odd` the digests of rows that came over the socket
+    and could not be read, `read_at` the moment at which the last answer that was understood was asked for.
     """
 
-    def __init__(self, stream: str, account: str, start_ms: int | None, around: Surroundings) -> None:
+    def __init__(
+        self, stream: str, account: str, start_ms: int | None, around: Surroundings, odd: Set[str] = frozenset()
+    ) -> None:
         self.stream = stream
         self.resume = Resume(stream, account, start_ms)
         self.not_before = 0.0
         self.pages = 0
+        self.read_at = 0.0
         self._account = account
         self._around = around
+        self._odd = odd
         self._asked_ms = 0  # the exchange's time when the answer that ended the reading was asked for
         self._failures = 0
         self._unreadable = 0  # the last answer that was not understood, hashed
@@ -79,7 +84,7 @@ class Reading:
         request = self.resume.request()
         if request is None:
             return ()
-        asked_ms = self._around.exchange_ms()
+        asked_at, asked_ms = self._around.clock.now(), self._around.exchange_ms()
         try:
             answer = await self._around.info.ask(request)
             found = self._decode(request["type"], answer)
@@ -89,7 +94,7 @@ class Reading:
             self.not_before = self._around.clock.now() + pause
             _log.warning("%s of %s cannot be read back, again in %.0f s: %s", self.stream, self._account, pause, error)
             return ()
-        self._failures, self.not_before = 0, 0.0
+        self._failures, self.not_before, self.read_at = 0, 0.0, asked_at
         self.pages += 1
         self._around.ingest(found.unread)
         read = self.resume.feed(found.events, len(found.unread))
@@ -105,6 +110,7 @@ class Reading:
                 answer,
                 clock_ms=self._around.exchange_ms(),
                 latest_ms=self._around.latest_ms(),
+                known=self._odd,
             )
         except WireError as error:
             raw = msgspec.json.encode(answer)

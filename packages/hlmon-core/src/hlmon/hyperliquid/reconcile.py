@@ -8,7 +8,7 @@ found is stored and stated as a gap that was healed; what the books still miss a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hlmon.events import AccountMode, AccountState, Event, Fill, Gap, SpotState
@@ -30,6 +30,7 @@ FIRST_LOOK_SECONDS = 30.0
 ORDERS_SECONDS = 3600.0  # an answer with 2,000 orders costs 120 of the 1,200 weight per minute
 OVERDUE_SECONDS = 3600.0  # after so long a look is due however little of the budget is free
 BUSY_ROWS = 500  # between two looks: then the newest are read only, for all would be read twice
+MOST_AT_ONCE = 200  # fills that are held against nothing yet
 DELIVERY_MS = 10_000  # what is younger may still be on its way over the socket
 LEFT_OUT = "the stream left out what REST has"
 _UNSURE = frozenset({"userNonFundingLedgerUpdates", "userFundings"})
@@ -67,48 +68,70 @@ class Reconciler:
         self._books = Books()
         self._hours = FundingHours()
         self._liquidations = Liquidations()
+        self._fills: list[Event] = []  # that came since the last look: many are counted together in half the time
         self._newest_ms: dict[str, int] = {}  # of the rows that came over the socket
         self._rows: dict[str, int] = {}  # since the last look
         self._confirmed_ms: dict[str, int] = {}
         self._looked_at: dict[str, float] = {}
         self._spread: dict[str, float] = {}  # by which part of its pause a stream waits, so that not all ask at once
         self._first_look: set[str] = set()
-        self._suspects: set[str] = set()
+        self._suspects: dict[str, float] = {}  # the last moment at which rows may have been left out
 
-    def begin(self, around: Surroundings, *, is_whole: bool) -> None:
-        """The account's history is read back, `is_whole` or but for what a gap states."""
+    def begin(self, around: Surroundings, read_at: Callable[[str], float], *, is_whole: bool) -> None:
+        """The account's history is read back, `is_whole` or but for what a gap states; each stream at its moment.
+
+        A stream that was read long before the last of them may have left out rows since: no books saw it.
+        """
+        now = around.clock.now()
+        self._count(now)
         if not is_whole:
             self._books = Books()  # what the exchange shows now is where it goes on
             self.sums.forget()
         self._books.begin()
         self.orders.begin(around.exchange_ms())
         for stream in HISTORY_REQUESTS:
-            self._confirm(stream, around, self._history.complete_ms.get(stream, 0))
+            self._confirm(stream, around, self._history.complete_ms.get(stream, 0), read_at(stream))
         self._first_look = set(MONEY_STREAMS)  # what was left out before the first state shows in nothing else
+        for stream in MONEY_STREAMS:
+            if now - read_at(stream) > FIRST_LOOK_SECONDS:
+                self.suspect(stream, now)
 
     def take(self, events: Sequence[Event], now: float) -> None:
         """What came of one stream, over the socket or over REST, known or not."""
         if events and type(events[0]) is Fill:
-            self._books.take(events)
-        else:
-            self._hours.take(events)
+            self._fills += events
+            if len(self._fills) >= MOST_AT_ONCE:
+                self._count(now)
+            return
+        self._hours.take(events)
         self._liquidations.take(events, now)
         self.orders.take(events, now)
         self.sums.take(events)
+
+    def _count(self, now: float) -> None:
+        """Enter the fills that came since the last look."""
+        if fills := self._fills:
+            self._fills = []
+            self._books.take(fills)
+            self._liquidations.take(fills, now)
+            self.orders.take(fills, now)
+            self.sums.take(fills)
 
     def arrived(self, stream: str, newest_ms: int, rows: int) -> None:
         """So many rows of a stream came live."""
         self._rows[stream] = self._rows.get(stream, 0) + rows
         self._newest_ms[stream] = max(self._newest_ms.get(stream, 0), newest_ms)
 
-    def end(self, dexes: Sequence[str]) -> None:
+    def end(self, dexes: Sequence[str], now: float) -> None:
         """These dexes are gone, closed or renamed: nothing will show any more what their fills led to."""
+        self._count(now)
         for dex in dexes:
             self._books.end(dex)
             self.sums.end(dex)
 
     def compare(self, states: Iterable[Event], mode: AccountMode, now: float, *, is_live: bool) -> None:
         """What the exchange shows now of an account of this mode; compared once what was missed is read back."""
+        self._count(now)
         self.sums.use(mode)
         for state in states if is_live else ():
             if isinstance(state, AccountState):
@@ -120,6 +143,7 @@ class Reconciler:
 
     def settle(self, around: Surroundings) -> None:
         """State what reading again did not explain, and move the checkpoints as far as the streams are proven."""
+        self._count(around.clock.now())
         left = [each for each in self._books.unexplained() if each.since_ms]
         if left:
             coins = "; ".join(f"{each.coin} {each.expected} but {each.shown} is shown" for each in left[:5])
@@ -129,14 +153,15 @@ class Reconciler:
             if not (is_doubtful and stream in FILL_STREAMS):  # more rows of this millisecond may follow
                 self._history.advance(stream, newest_ms - 1)
 
-    def suspect(self, stream: str) -> None:
-        """Rows of this stream were left out elsewhere: look at once."""
-        if stream in self._looked_at:
-            self._suspects.add(stream)
+    def suspect(self, stream: str, now: float) -> None:
+        """Rows of this stream may have been left out where nothing would show it: it is to be read again."""
+        if stream in HISTORY_REQUESTS:
+            self._suspects[stream] = now
 
     def due(self, around: Surroundings) -> Reread | None:
         """What should be read again now."""
         now = around.clock.now()
+        self._count(now)
         if doubt := self._books.doubt(now):
             return Reread(FILL_STREAMS, doubt.since_ms, doubt)
         if (since_ms := self._hours.doubt()) is not None:
@@ -147,7 +172,14 @@ class Reconciler:
             return Reread(MONEY_STREAMS, since_ms, money=True)
         if self.orders.doubt(now):
             return Reread((ORDERS,), None, orders=True)
-        return None
+        suspected = self._suspected(now)
+        return Reread(suspected, None) if suspected else None
+
+    def _suspected(self, now: float) -> tuple[str, ...]:
+        """What has to be read at once; a stream that was read a moment ago can wait: little can be missing yet."""
+        return tuple(
+            stream for stream in self._suspects if now - self._looked_at.get(stream, now) >= FIRST_LOOK_SECONDS
+        )
 
     def quiet(self, around: Surroundings) -> tuple[float, Reread] | None:
         """The look that is due for longest, after how many seconds of being due; None if none is."""
@@ -161,8 +193,6 @@ class Reconciler:
         return None if stream is None or due[stream] > now else (now - due[stream], Reread((stream,), None))
 
     def _pause(self, stream: str, *, is_sure: bool) -> float:
-        if stream in self._suspects:
-            return 0.0
         if stream in self._first_look:
             return FIRST_LOOK_SECONDS
         if stream == ORDERS:
@@ -171,6 +201,7 @@ class Reconciler:
 
     def problem(self, now: float) -> str:
         """Why what is stored of the account cannot be trusted to be all; "" if it can."""
+        self._count(now)
         if coins := self._books.doubtful(now):
             return (
                 f"fills are missing: the positions of {_some(coins)} are not where they lead (hlmon gaps, hlmon verify)"
@@ -180,6 +211,8 @@ class Reconciler:
                 f"something may be missing: its fills, fundings and ledger do not add up to {_some(pockets)}; "
                 "they are being read again"
             )
+        if streams := self._suspected(now):
+            return f"{_some(streams)} may have left out rows: being read again over REST"
         return ""
 
     async def read(self, reread: Reread, around: Surroundings) -> None:
@@ -192,6 +225,7 @@ class Reconciler:
             missed = await self._read_stream(stream, since_ms, around)
             if missed or (reread.doubt and stream == FILL_STREAMS[0]):
                 self.renew.add(stream)
+        self._count(around.clock.now())
         if reread.doubt:
             self._books.read_again(reread.doubt, around.clock.now())
         if reread.orders:
@@ -202,7 +236,7 @@ class Reconciler:
             _log.info("the money of %s was read again: %s", self._account, told)
 
     async def _read_stream(self, stream: str, since_ms: int, around: Surroundings) -> int:
-        reading = Reading(stream, self._account, since_ms, around)
+        reading = Reading(stream, self._account, since_ms, around, self._history.odd)
         reading.resume.until_ms = asked_ms = around.exchange_ms()
         missed: list[int] = []
         while not reading.done:
@@ -211,7 +245,7 @@ class Reconciler:
                 if around.ingest((event,)) and event.time_ms <= asked_ms - DELIVERY_MS:
                     missed.append(event.time_ms)
                 self.take((event,), around.clock.now())
-        self._confirm(stream, around, reading.proven_ms)
+        self._confirm(stream, around, reading.proven_ms, reading.read_at)
         if missed:
             _log.warning("%s of %s left out %d rows, read back over REST", stream, self._account, len(missed))
             self._state_found(stream, since_ms, missed, reading, around)
@@ -220,11 +254,13 @@ class Reconciler:
             self._history.advance(stream, reading.proven_ms)  # each step of a checkpoint is a write in every store
         return len(missed)
 
-    def _confirm(self, stream: str, around: Surroundings, time_ms: int) -> None:
-        self._looked_at[stream] = around.clock.now()
+    def _confirm(self, stream: str, around: Surroundings, time_ms: int, read_at: float) -> None:
+        """This stream was read at that moment, and is proven up to that time."""
+        self._looked_at[stream] = read_at
         self._spread[stream] = 0.5 + 0.5 * around.clock.chance()
         self._first_look.discard(stream)
-        self._suspects.discard(stream)
+        if self._suspects.get(stream, read_at) <= read_at:
+            self._suspects.pop(stream, None)
         self._confirmed_ms[stream] = max(self._confirmed_ms.get(stream, 0), time_ms)
         self._rows[stream] = 0
 

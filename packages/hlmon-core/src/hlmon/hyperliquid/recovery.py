@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
-from hlmon.events import Checkpoint, Event, Gap
+from hlmon.events import Checkpoint, Event, Gap, Quarantined
 from hlmon.hyperliquid.frames import Events
 from hlmon.hyperliquid.reading import Reading, Surroundings
 from hlmon.hyperliquid.requests import HISTORY_REQUESTS
@@ -22,6 +22,7 @@ ORDERED = frozenset({"userFills", "userTwapSliceFills", "userFundings"})
 
 NOT_READ_YET = "the exchange's REST did not answer yet"
 MOST_HELD = 10_000
+MOST_ODD = 1_000
 PATIENCE_SECONDS = 60.0  # while REST fails
 LONGEST_HOLD_SECONDS = 120.0  # however well it answers
 SHORT_SNAPSHOT = 100  # one with fewer rows is in all likelihood the whole history: worth reading on, not worth waiting
@@ -36,12 +37,18 @@ _log = logging.getLogger(__name__)
 class History:
     """How far an account's streams are stored, and which gaps were stated as not read back yet; both by stream.
 
-    `alive_ms` is the exchange's time when the account was last seen to be live.
+    `alive_ms` is the exchange's time when the account was last seen to be live, `odd` are the digests of rows that came
+    over the socket and could not be read.
     """
 
     complete_ms: dict[str, int] = field(default_factory=dict)
     stated: dict[str, Gap] = field(default_factory=dict)
     alive_ms: int = 0
+    odd: set[str] = field(default_factory=set)
+
+    def note_odd(self, unread: Iterable[Quarantined]) -> None:
+        """Rows that could not be read came over the socket; so many at most are remembered."""
+        self.odd.update(row.digest for row in unread if len(self.odd) < MOST_ODD)
 
     def advance(self, stream: str, time_ms: int) -> bool:
         """This stream is complete up to then, too; whether that is the first that is known of it."""
@@ -53,7 +60,9 @@ class History:
 class Hole:
     """What one stream may have missed since `start_ms` (None: it was never watched)."""
 
-    def __init__(self, stream: str, account: str, start_ms: int | None, around: Surroundings) -> None:
+    def __init__(
+        self, stream: str, account: str, start_ms: int | None, around: Surroundings, odd: Set[str] = frozenset()
+    ) -> None:
         self.stream = stream
         self.start_ms = start_ms
         self.answered = False  # its snapshot came
@@ -62,9 +71,10 @@ class Hole:
         self.rows_seen = 0  # over the socket
         self.blocking = stream in ORDERED  # later events wait for it
         self.done = False
+        self.covered_at = 0.0  # the moment of the snapshot that left nothing to read
         self.events_read = 0
         self.oldest_read_ms: int | None = None
-        self.reading = Reading(stream, account, start_ms, around)
+        self.reading = Reading(stream, account, start_ms, around, odd)
         self.resume = self.reading.resume
 
     @property
@@ -122,7 +132,9 @@ class Recovery:
         self._history = history
         self._around = around
         self._told = told
-        self._holes = {name: Hole(name, account, history.complete_ms.get(name), around) for name in HISTORY_REQUESTS}
+        self._holes = {
+            name: Hole(name, account, history.complete_ms.get(name), around, history.odd) for name in HISTORY_REQUESTS
+        }
         self._alive_ms = history.alive_ms  # before this subscription
         self._held: list[Held] = []
         self._holding = True
@@ -147,7 +159,8 @@ class Recovery:
 
     def _take_snapshot(self, frame: Events, hole: Hole) -> None:
         hole.answered, hole.snapshot_ms = True, frame.oldest_ms
-        hole.done = hole.done or covers(frame.oldest_ms, hole.start_ms)
+        if not hole.done and covers(frame.oldest_ms, hole.start_ms):
+            hole.done, hole.covered_at = True, self._around.clock.now()
         hole.blocking = hole.blocking and hole.opens_before(frame)
         self._put(frame.stream, [Held(event, hole, FROM_SNAPSHOT) for event in frame.events])
         self._release()
@@ -172,6 +185,11 @@ class Recovery:
             for hole in self._holes.values():
                 hole.resume.until_ms = time_ms
         self._note()
+
+    def read_at(self, stream: str) -> float:
+        """The moment up to which this stream has been read; what the exchange left out since then, nothing has seen."""
+        hole = self._holes[stream]
+        return hole.covered_at or hole.reading.read_at
 
     @property
     def is_whole(self) -> bool:

@@ -42,7 +42,6 @@ class Watch:
     ) -> None:
         self.accounts = {account.address: account for account in accounts}
         self.markets = markets
-        self.user_cap: int | None = None  # learnt from the exchange's refusal
         self._subscriptions = subscriptions
         self._drop = drop
         self._announce = announce
@@ -58,7 +57,7 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 if renewed := self._next_renewal():
-                    await self._renew(*renewed)
+                    await self._renew(*renewed, now())
                 elif wanted := self._next_stream(now()):
                     await self._subscribe(*wanted, around, tasks)
                 elif coin := self.markets.next_wanted(now()):
@@ -73,13 +72,13 @@ class Watch:
                 return account, stream
         return None
 
-    async def _renew(self, account: Account, stream: str) -> None:
+    async def _renew(self, account: Account, stream: str, now: float) -> None:
         """End a stream that may have died; it is then missing, and asked for like any other.
 
         What the exchange left out for one account it may have left out for all.
         """
         for each in self.accounts.values():
-            each.reconciler.suspect(stream)
+            each.reconciler.suspect(stream, now)
         _log.warning("subscribing %s of %s again", stream, account.address)
         account.reconciler.renew.discard(stream)
         await self._subscriptions.remove(Subscription.of(stream, account.address))
@@ -127,7 +126,6 @@ class Watch:
             account.blocked[stream] = now + SECOND_TRY_SECONDS
             self._name(account, f"{stream}: {refusal.text}")
             return
-        self.user_cap = refusal.limit
         others = (other for other in self.accounts.values() if other.watchable and not other.acked)
         for refused in dict.fromkeys([account, *others]):
             refused.blocked = dict.fromkeys(refused.streams, now + CAP_SECONDS)

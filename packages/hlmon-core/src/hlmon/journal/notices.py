@@ -50,9 +50,9 @@ class NoticeTable:
         with self._file.transaction() as connection:
             connection.execute(_REFUSED, (reason, notifier, seq))
 
-    def ready(self, notifier: str, now_ms: int, limit: int) -> list[tuple[Notice, Alert]]:
-        """The oldest that wait and are not held, with their alerts, in the order of the journal."""
-        return self._with_alerts(f"{_READY} ORDER BY seq LIMIT ?3", notifier, now_ms, limit)
+    def ready(self, notifier: str, now_ms: int, limit: int, *, after: int = 0) -> list[tuple[Notice, Alert]]:
+        """The oldest after a `seq` that wait and are not held, with their alerts, in the order of the journal."""
+        return self._with_alerts(f"{_READY} AND seq > ?4 ORDER BY seq LIMIT ?3", notifier, now_ms, limit, after)
 
     def muted(self, notifier: str) -> list[Notice]:
         """Conditions that wait for the end of a silence or an inhibition."""

@@ -36,11 +36,15 @@ _DEPENDS_ON: Final[Mapping[str, KeyPath]] = {"accounts": ("account",), "coins": 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a monitor of this config will be made of, as far as it is right, and every problem."""
+    """What a monitor of this config will be made of, as far as it is right, and every problem.
+
+    `faults` are of plugins that could not say whether their config is right: no reason not to watch.
+    """
 
     parts: EnabledParts
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
+    faults: tuple[Problem, ...]
 
     def is_wrong(self, section: str) -> bool:
         """Whether a problem lies in this section of the config."""
@@ -59,7 +63,8 @@ def preflight(
     feed = EnabledPart(name=EXCHANGE, factory=catalogue.source(EXCHANGE), config=config.hyperliquid)
     missing = list(secret_problems(config, parts))
     problems += missing
-    problems += _part_problems(parts, {path for path, *_ in missing})
+    faults: list[Problem] = []
+    problems += _part_problems(parts, {path for path, *_ in missing}, faults)
     if not any(path[0] == "watchdog" for path, *_ in missing):
         problems += _watchdog_problems(config)
     rules = [_opened(part, config, labels, stack, problems) for part in parts.derivers]
@@ -70,6 +75,7 @@ def preflight(
         parts=replace(parts, sources=(feed, *parts.sources)),
         rules=tuple(rule for rule in rules if rule is not None),
         problems=tuple(problems),
+        faults=tuple(faults),
     )
 
 
@@ -79,12 +85,13 @@ def is_idle(config: Config) -> bool:
     return not (doubtful or config.account or config.hyperliquid.coins or config.source)
 
 
-def place_of(part: KeyPath, text: str, config: Any) -> Problem:
+def place_of(path: KeyPath, part: EnabledPart[Any], error: BaseException) -> Problem:
     """What a part says of its config: as texts often begin with the field and a colon, that field is the place."""
+    text = text_of(error).removeprefix(f"{part.title}: ")
     field, colon, rest = text.partition(": ")
-    if colon and field in getattr(config, "__struct_fields__", ()):
-        return Problem((*part, field), rest)
-    return Problem(part, text)
+    if colon and field in getattr(part.config, "__struct_fields__", ()):
+        return Problem((*path, field), rest)
+    return Problem(path, text)
 
 
 def journal_problems(config: Config, *, same_exchange: bool = False) -> Iterator[Problem]:
@@ -111,20 +118,20 @@ def _journal_path(config: Config) -> KeyPath:
     return ("--journal",) if "--journal" in config.outside else ("journal",)
 
 
-def _part_problems(parts: EnabledParts, missing: set[KeyPath]) -> Iterator[Problem]:
-    """What the parts' own checks say, of those whose secrets are there."""
+def _part_problems(parts: EnabledParts, missing: set[KeyPath], faults: list[Problem]) -> Iterator[Problem]:
+    """What the parts' own checks say, of those whose secrets are there; `faults` gets what a check raises."""
     for path, part in parts.placed():
         if any(each[:2] == path for each in missing):
             continue
         try:
             with limited():
-                found = dict(part.factory.check(part.config))
-        except BaseException as error:  # a plugin may raise anything
+                found = {str(field): str(text) for field, text in part.factory.check(part.config).items()}
+        except BaseException as error:  # a plugin may raise anything, or return anything
             if is_interrupt(error):
                 raise
-            found = {"": text_of(error)}
-        for field, text in found.items():
-            yield Problem((*path, *filter(None, [field])), text)
+            faults.append(Problem(path, f"its plugin cannot say whether this is right: {text_of(error)}"))
+        else:
+            yield from (Problem((*path, field), text) for field, text in found.items())
 
 
 def _watchdog_problems(config: Config) -> Iterator[Problem]:
@@ -144,7 +151,7 @@ def _opened(
     try:
         return open_rule(part, settings_for(part.name, config, labels), stack)
     except ConfigError as error:
-        problem = place_of(("rule", part.name), text_of(error.__cause__ or error), part.config)
+        problem = place_of(("rule", part.name), part, error)
         field = problem.path[-1]
         if not (field in _DEPENDS_ON and config.is_doubtful(*map(str, _DEPENDS_ON[str(field)]))):
             problems.append(problem)

@@ -1,5 +1,7 @@
 """The rule `expression`: a condition in CEL, the Common Expression Language, over the fields of one kind of event.
 
+Needs hlmon-core[expressions].
+
 Every number is a double for CEL, which does not mix kinds of numbers in arithmetic: `size * price > 10000.0`. A field
 that is not set is null, and an expression that fails because of that is not true.
 """
@@ -142,8 +144,10 @@ def _subject(event: Event) -> str:
 
 def compiled(text: str, kind: str) -> Any:
     """The program. Raises ValueError if it is no CEL, asks for a field that the kind has not, or gives no truth."""
-    import cel  # noqa: PLC0415  # it takes 0.2 s and 25 MB, and few need it
-
+    try:
+        import cel  # noqa: PLC0415  # an extra: it takes 0.2 s and 25 MB, and few need it
+    except ImportError:
+        raise ValueError("CEL is not installed; run: pip install 'hlmon-core[expressions]'") from None
     sample = _sample(KINDS[kind])
     try:
         program = cel.compile(text)
