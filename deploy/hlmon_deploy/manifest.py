@@ -59,7 +59,7 @@ def read_manifest(settings: DeploySettings, catalogue: Catalogue, folder: Path) 
     """
     document: dict[str, Any] = {}
     if settings.config is not None:
-        load_config(settings.config, environ={})  # says in its own words what is wrong, and where
+        enable(load_config(settings.config, environ={}), catalogue)  # they say what is wrong, and in which line
         document = tomllib.loads(settings.config.read_text(encoding="utf-8-sig"))
     _add_store(document, settings)
     config = load_config(None, environ={TOML_VARIABLE: to_toml(document)}, accounts=settings.accounts)
