@@ -52,7 +52,7 @@ LAYERS = [
         "notifiers",
         "testing",
     },
-    {"builtin", "exchange_time", "parts", "quarantine"},
+    {"builtin", "commands", "exchange_time", "parts", "quarantine"},
     {"monitor"},
     {"host"},
     {"cli"},

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -36,6 +36,13 @@ _log = logging.getLogger(__name__)
 ConfigT = TypeVar("ConfigT")
 PartT = TypeVar("PartT")
 FactoryT = TypeVar("FactoryT", bound=Factory[Any, Any])
+
+_SECTION_OF: Final[Mapping[type[Factory[Any, Any]], Section]] = {
+    SourceFactory: "source",
+    DeriverFactory: "rule",
+    SinkFactory: "sink",
+    NotifierFactory: "notifier",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +225,16 @@ def enable(config: Config, catalogue: Catalogue) -> EnabledParts:
     problems += rule_problems(config.route, config.inhibit, types, [part.name for part in always])
     raise_problems(config.origin, problems)
     return parts
+
+
+def part_configs(config: Config, factory: Factory[ConfigT, Any]) -> dict[str, ConfigT]:
+    """The own config of every part of this factory, by name; raises as `part_config`. Derivers always on have none."""
+    problems: list[str] = []
+    section = next(section for kind, section in _SECTION_OF.items() if isinstance(factory, kind))
+    tables = [table for table in config.parts(section) if table.type == factory.name]
+    found = {table.name: _read_config(table, factory, problems) for table in tables}
+    raise_problems(config.origin, problems)
+    return cast("dict[str, ConfigT]", found)
 
 
 def part_config(table: PartTable, factory: Factory[ConfigT, PartT]) -> ConfigT:
