@@ -10,7 +10,7 @@ from typing import ClassVar
 import click
 import pytest
 
-from hlmon import Host, json_option, plain_line, print_json, with_host
+from hlmon import Host, NoConfig, Secret, SinkFactory, json_option, plain_line, print_json, with_host
 from hlmon.testing import BrokenPromise, CommandContract
 
 
@@ -44,6 +44,13 @@ class TestTitles(CommandContract):
 
     def command(self):
         return titles
+
+
+class SecretiveTitles(TestTitles):
+    """Has a secret, of which it says nothing."""
+
+    __test__ = False
+    secrets = ("correct-horse",)
 
 
 class TestBoxCount(CommandContract):
@@ -127,6 +134,17 @@ def blurting(*, journal):
     click.echo(journal)
 
 
+BOX = SinkFactory(name="box", config=NoConfig, open=lambda config, settings: None)
+
+
+def expecting_its_table(*, host):
+    click.echo(repr(host.config_of(BOX)["mine"]))
+
+
+def telling(*, host):
+    click.echo(Secret("env:TOLD_SECRET").reveal())
+
+
 def broken_help(*, host):
     click.echo("titles")
 
@@ -190,6 +208,18 @@ class Lenient(Wrong):
     made = staticmethod(lambda: lenient)
 
 
+class ExpectingItsTable(Wrong):
+    made = staticmethod(lambda: like_titles(expecting_its_table))
+
+    def config(self):
+        return '[sink.mine]\ntype = "box"\n'
+
+
+class Telling(Wrong):
+    secrets = ("correct-horse",)
+    made = staticmethod(lambda: like_titles(telling))
+
+
 class Making(Wrong):
     made = staticmethod(lambda: like_titles(making))
 
@@ -214,6 +244,8 @@ WRONG_COMMANDS = [
     (BesideTheDocument, "test_json_is_one_document"),
     (Writing, "test_the_journal_stays_as_it_is"),
     (Lenient, "test_a_config_that_is_not_there_is_said"),
+    (ExpectingItsTable, "test_a_config_without_its_tables_is_no_fault"),
+    (Telling, "test_secrets_never_show"),
     (Making, "test_a_journal_that_is_not_there_is_said_and_not_made"),
     (Blurting, "test_a_journal_that_is_not_there_is_said_and_not_made"),
     (Raw, "test_what_it_prints_is_plain"),
@@ -221,9 +253,15 @@ WRONG_COMMANDS = [
 
 
 @pytest.mark.parametrize(("wrong", "case"), WRONG_COMMANDS, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_wrong_command_is_caught_by_the_case_about_it(wrong, case):
+def test_a_wrong_command_is_caught_by_the_case_about_it(monkeypatch, wrong, case):
+    monkeypatch.setenv("TOLD_SECRET", "correct-horse")
     with pytest.raises(BrokenPromise, match=r"(?s)^promise: .+\n  because: .+\n  seen: .+"):
         getattr(wrong(), case)()
+
+
+def test_a_command_that_keeps_its_secret_passes(monkeypatch):
+    monkeypatch.setenv("TOLD_SECRET", "correct-horse")
+    SecretiveTitles().test_secrets_never_show()
 
 
 def test_every_case_of_the_command_contract_catches_some_wrong_command():

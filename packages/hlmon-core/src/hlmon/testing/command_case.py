@@ -49,10 +49,13 @@ hlmon.cli.main()
 
 
 class CommandCase(Contract):
-    """What a subclass defines."""
+    """What a subclass defines. `secrets` are the secret texts that `config` leads to."""
 
-    to_define: ClassVar[frozenset[str]] = frozenset({"answer_seconds", "arguments", "command", "config", "events"})
+    to_define: ClassVar[frozenset[str]] = frozenset(
+        {"answer_seconds", "arguments", "command", "config", "events", "secrets"}
+    )
     answer_seconds: ClassVar[float] = 20.0
+    secrets: ClassVar[Sequence[str]] = ()
 
     def command(self) -> click.Command:
         """The command, as the hook returns it."""

@@ -84,6 +84,26 @@ class CommandContract(CommandCase, defines_cases=True):
         because = "to go on with another config answers another question"
         check(kept, "a config that is not there ends it with exit code 2, naming it", because=because, seen=shown(run))
 
+    def test_a_config_without_its_tables_is_no_fault(self) -> None:
+        """Whoever has just installed the plugin has not written them yet."""
+        if "--config" not in self.options():
+            pytest.skip("the command takes no config")
+        with self.monitored(self.events()) as (folder, _):
+            (folder / "empty.toml").write_text("")
+            run = self.call(folder, *self.arguments(), "--config", "empty.toml")
+        promise = "with an empty config it answers, or says what is missing in it"
+        check(run.returncode in {0, *_SAID}, promise, because="4 is for faults of the program", seen=shown(run))
+
+    def test_secrets_never_show(self) -> None:
+        """Not in what it answers, and not in an error."""
+        if not self.secrets:
+            pytest.skip("the test names no secrets")
+        with self.monitored(self.events()) as (folder, _):
+            runs = [self.call(folder, *self.arguments(), *more) for more in ((), ("--no-such-option",))]
+        told = [secret for secret in self.secrets for run in runs if secret in run.stdout + run.stderr]
+        because = "what a terminal shows is copied into reports"
+        check(not told, "a secret is never told", because=because, seen=f"{len(told)} secrets told")
+
     def test_a_journal_that_is_not_there_is_said_and_not_made(self) -> None:
         """It is no empty journal, and a mistyped path stays without a file."""
         if "--journal" not in self.options():
