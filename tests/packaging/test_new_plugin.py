@@ -115,7 +115,7 @@ def test_it_is_listed_and_the_config_of_its_readme_is_right(author, project, tmp
     readme = (project / "README.md").read_text()
     account = f'[[account]]\naddress = "0x{"1" * 40}"\n'
     (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0] + account)
-    author.hlmon("check", cwd=tmp_path)
+    author.hlmon("check", cwd=tmp_path, BOX_URL="https://box.example")
 
 
 def test_its_command_is_one_of_the_programs_and_its_deriver_works_without_a_table(author, project, tmp_path):
