@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from hlmon.cli.options import EXAMPLE_ADDRESS, example, exchange_options, start_logging
-from hlmon.cli.run_beside import run_and_watch
 from hlmon.config import read_config
 from hlmon.errors import ConfigError
 from hlmon.host import refuse_problems, run
@@ -45,6 +44,8 @@ def command(
     if is_watched:
         if not sys.stdout.isatty():
             raise ConfigError("--watch: shows a screen, so it needs a terminal; without it hlmon run logs what it does")
+        from hlmon.cli.run_beside import run_and_watch  # noqa: PLC0415  # the screen's library takes 5 MB for as long as it runs
+
         given = {"--config": config_file, "--journal": journal, "--url": url}
         arguments = [f"{name}={value}" for name, value in given.items() if value is not None]
         arguments += [f"--account={address}" for address in accounts]
