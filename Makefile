@@ -7,7 +7,7 @@ DEMO_PACKAGES := packages/hlmon-core packages/hlmon-sim
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-parts test-whole chaos check dist docs site lowest bench picture lock clean
+.PHONY: help setup run test test-parts test-whole test-stories chaos check dist docs site lowest bench picture lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -54,14 +54,20 @@ check: $(READY) ## formatting, lint and types
 	$(BIN)/mypy
 
 test: check ## every check and every test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-parts test-whole
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-parts test-whole test-stories
 	@echo "left out, beside what is skipped above: the container image (make test-image), the lowest versions (make lowest)"
 
-test-parts: # beside the whole, which mostly waits
+# Three at a time: the parts need one processor, the whole and its longest stories mostly wait.
+STORIES := $(patsubst %,tests/e2e/test_%.py,ground_truth misbehaving_plugins dexes_that_vanish watchdog stores alert_services)
+
+test-parts:
 	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/sim --ignore=tests/image
 
 test-whole:
-	$(BIN)/pytest tests/e2e tests/sim
+	$(BIN)/pytest tests/e2e tests/sim $(STORIES:%=--ignore=%)
+
+test-stories:
+	$(BIN)/pytest $(STORIES)
 
 chaos: $(READY) ## tell SEEDS=n stories of faults and kills, each two minutes long, and say what the monitor made of them; then as many rounds of new examples for the properties
 	$(BIN)/python -m tests.e2e.chaos $(or $(SEEDS),10)

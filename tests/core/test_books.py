@@ -286,6 +286,26 @@ def test_what_was_read_back_before_the_books_begin_ends_where_its_newest_fill_do
     assert books.doubt(80.0).since_ms == BEGIN_MS + 5000 - SETTLED_MS
 
 
+def test_what_is_read_again_of_before_the_books_is_not_counted_even_if_a_fill_came_before_the_first_state():
+    books = Books(BEGIN_MS + 2_000)  # fills of before are missing, which a gap says
+    books.begin()
+    live = fill(3_000, 5, 1, 3)
+    books.take([live])
+    books.compare(state(6_000, {"BTC": 6}), 6.0)
+    books.take([fill(1_000, 0, 1, 1), live])
+    for seconds in range(10, 60, 5):
+        books.compare(state(1_000 * seconds, {"BTC": 6}), float(seconds))
+        assert not books.in_doubt
+
+
+def test_fills_after_the_beginning_of_the_books_are_counted_though_no_state_came_before_them():
+    books = Books(BEGIN_MS + 2_000)
+    books.begin()
+    books.take([fill(3_000, 5, 1, 3), fill(4_000, 7, 1, 5)])
+    books.compare(state(6_000, {"BTC": 8}), 6.0)
+    assert books.doubt(40.0) is not None
+
+
 @pytest.mark.parametrize("is_missing", [False, True])
 @pytest.mark.parametrize("is_ordered", [False, True])
 def test_of_very_many_fills_the_newest_are_kept_and_a_break_is_not_forgotten(is_missing, is_ordered):

@@ -12,6 +12,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -23,6 +24,7 @@ from rich.table import Table
 FOLDER = Path(".cache/chaos")
 LONGEST_S = 600
 JOBS = 10  # a story mostly waits: ten take about half of a core
+APART_S = 4.0  # but for its start, which takes two seconds of one
 
 Result = dict[str, Any]
 
@@ -42,16 +44,19 @@ class Telling:
 
     def __init__(self, seeds: Iterable[int], folder: Path, jobs: int) -> None:
         self._processes: dict[int, subprocess.Popen[str]] = {}
-        self._is_closed = False
+        self._is_closed = threading.Event()
         self._pool = ThreadPoolExecutor(jobs)
-        self._told = {seed: self._pool.submit(self._tell, seed, folder / str(seed)) for seed in seeds}
+        self._told = {
+            seed: self._pool.submit(self._tell, seed, folder / str(seed), APART_S * place if place < jobs else 0)
+            for place, seed in enumerate(seeds)
+        }
 
     def __enter__(self) -> Telling:
         return self
 
     def __exit__(self, *_: object) -> None:
         """End what is still being told."""
-        self._is_closed = True
+        self._is_closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in list(self._processes.values()):
             process.terminate()
@@ -66,8 +71,9 @@ class Telling:
         for future in as_completed(self._told.values()):
             yield future.result()
 
-    def _tell(self, seed: int, folder: Path) -> Result:
+    def _tell(self, seed: int, folder: Path, after_s: float) -> Result:
         """One story, to its end; what broke it is its result as well."""
+        self._is_closed.wait(after_s)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         command = [sys.executable, "-m", "tests.e2e.story", str(seed), str(folder)]
@@ -75,7 +81,7 @@ class Telling:
         try:
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
                 self._processes[seed] = process
-                if self._is_closed:
+                if self._is_closed.is_set():
                     process.terminate()
                 try:
                     said = process.communicate(timeout=LONGEST_S)[1]
@@ -84,6 +90,8 @@ class Telling:
             result: Result = json.loads((folder / "result.json").read_text())
         except (OSError, subprocess.TimeoutExpired) as error:
             return {"seed": seed, "broken": f"{error}\n{said[-2_000:]}"}
+        if not faults_of(result):
+            shutil.rmtree(folder)
         return result
 
 

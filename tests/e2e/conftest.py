@@ -18,7 +18,7 @@ from hlmon.journal import Journal
 from hlmon_sim.background import BackgroundServer
 from hlmon_sim.scenario import Limits, Scenario
 from hlmon_sim.server import SimServer
-from tests.e2e.chaos import Telling
+from tests.e2e.chaos import FOLDER, Telling
 from tests.servers.waiting import wait_for
 
 GENEROUS = Limits(weight_per_minute=1_000_000, connections=100, new_connections_per_minute=1_000, users=100)
@@ -130,7 +130,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def telling(request, tmp_path_factory):
+def telling(request):
     """The stories of test_ground_truth.py, told side by side from now on; None if none of its tests is run."""
     module = next((item.module for item in request.session.items if item.path.name == STORIES), None)
     if module is None:
@@ -138,7 +138,7 @@ def telling(request, tmp_path_factory):
         return
     seeds = (*module.FIXED, *module.FRESH)
     request.config.stash[FRESH_SEEDS] = module.FRESH
-    with Telling(seeds, tmp_path_factory.mktemp("stories"), jobs=len(seeds)) as told:
+    with Telling(seeds, request.config.rootpath / FOLDER, jobs=len(seeds)) as told:
         yield told
 
 

@@ -7,11 +7,20 @@ idle machine this is the time of the wall, less about a thousandth.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 TICK_S = 0.1
+
+
+def waited_s(pid: int) -> float:
+    """For how many seconds a process, its main thread, wanted a processor and got none; 0 where no kernel tells."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 class OwnTime:

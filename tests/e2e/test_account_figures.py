@@ -88,10 +88,10 @@ def story(exchange, monitor_of, make_toml, slow, wait):
     monitor = monitor_of(make_toml(exchange.url, addresses, exchange="snapshot_seconds = 5"))
     monitor.start()
     story = Story(exchange, monitor, accounts)
-    wait(lambda: monitor.query("SELECT count(*) FROM positions WHERE is_open") == [(13,)], 15, "the positions")
+    wait(lambda: monitor.query("SELECT count(*) FROM positions WHERE is_open") == [(13,)], 60, "the positions")
     exchange.do(lambda: world.close(accounts[CLOSING], "xyz:SILVER"))
     wait(lambda: story.has_snapshots(2), 30, "two snapshots of each")
-    wait(lambda: monitor.query("SELECT 1 FROM positions WHERE realized_pnl IS NOT NULL"), 15, "the closed position")
+    wait(lambda: monitor.query("SELECT 1 FROM positions WHERE realized_pnl IS NOT NULL"), 60, "the closed position")
     assert monitor.terminate() == 0
     return story
 

@@ -29,8 +29,8 @@ def story(exchange, monitor_of, make_toml, wait):
         for account in (other, master):
             exchange.do(lambda account=account: world.open(account, coin, 10))
             exchange.do(lambda account=account: world.close(account, coin))
-        wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(closes,)], 20, "the closes")
-        wait(lambda: any(line["alert_account"] == master.address for line in told(coin)), 20, "the alert")
+        wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(closes,)], 60, "the closes")
+        wait(lambda: any(line["alert_account"] == master.address for line in told(coin)), 60, "the alert")
 
     def told(coin: str = "") -> list[dict]:
         return [line for line in monitor.log_lines() if line["logger"] == "hlmon.alerts" and coin in line["message"]]
@@ -41,11 +41,11 @@ def story(exchange, monitor_of, make_toml, wait):
         return any(each["address"] == master.address and each["status"] == "watched" for each in accounts)
 
     monitor.start()
-    wait(watched, 20, "the master is watched", every=0.5)
+    wait(watched, 60, "the master is watched", every=0.5)
     close("SOL", 2)
     assert monitor.terminate() == 0
     monitor.start()
-    wait(watched, 20, "the master is watched again", every=0.5)
+    wait(watched, 60, "the master is watched again", every=0.5)
     close("SUI", 4)
     assert monitor.terminate() == 0
     return told(), master.address

@@ -38,13 +38,13 @@ def story(exchange_of, monitor_of, make_toml, wait):
 
     def close(coin: str, closes: int) -> None:
         exchange.do(lambda: world.close(account, coin))
-        wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(closes,)], 15, "the close")
-        wait(lambda: any(f"{coin} long closed" in text for text in told(monitor)), 15, "the alert")
-        wait(delivered, 15, "the outbox")
+        wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(closes,)], 60, "the close")
+        wait(lambda: any(f"{coin} long closed" in text for text in told(monitor)), 60, "the alert")
+        wait(delivered, 60, "the outbox")
 
     monitor.start()
-    wait(lambda: monitor.query("SELECT count(*) FROM fills") == [(made + 1,)], 20, "the old fills")
-    wait(lambda: monitor.status()["status"]["sources"][0]["accounts"][0]["status"] == "watched", 20, every=0.5)
+    wait(lambda: monitor.query("SELECT count(*) FROM fills") == [(made + 1,)], 60, "the old fills")
+    wait(lambda: monitor.status()["status"]["sources"][0]["accounts"][0]["status"] == "watched", 60, every=0.5)
     ((old,),) = monitor.query("SELECT count(*) FROM closes")
     ((youngest_ms,),) = monitor.query("SELECT max(closed_at_ms) FROM closes")
     age_ms = time.time_ns() // 1_000_000 - youngest_ms
@@ -53,7 +53,7 @@ def story(exchange_of, monitor_of, make_toml, wait):
     monitor.kill()
     monitor.start()
     exchange.do(lambda: world.open(account, "SUI", 100))
-    wait(lambda: monitor.query("SELECT count(*) FROM fills") == [(made + 3,)], 20, "a fill after the kill")
+    wait(lambda: monitor.query("SELECT count(*) FROM fills") == [(made + 3,)], 60, "a fill after the kill")
     close("SUI", old + 2)
     assert monitor.terminate() == 0
     return SimpleNamespace(monitor=monitor, old=old, age_ms=age_ms, told_of_old=told_of_old, told=told(monitor))

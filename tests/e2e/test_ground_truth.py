@@ -2,8 +2,8 @@
 
 Each seed is a story of about two minutes (tests/e2e/story.py): five fixed ones, and five (HLMON_FRESH_SEEDS=n: n) that
 nobody chose, whose numbers are in the names of the tests and in the summary. All of them are told side by side from the
-beginning of the session on, beside the other tests, and are looked at last (conftest.py). `make chaos SEEDS=n` tells
-any number.
+beginning of the session on, beside the other tests, and are looked at last (conftest.py). What a wrong one left behind
+stays in .cache/chaos/SEED. `make chaos SEEDS=n` tells any number.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def assert_is_one_line_about(path: Path, result) -> None:
 def test_a_second_monitor_on_a_journal_is_refused_and_told_the_process_of_the_first(monitor_of, run_on, wait):
     monitor = monitor_of("")
     monitor.start("run", "--wait-for-accounts")
-    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 15, "a status")
+    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 60, "a status")
     result = run_on(monitor.journal, cwd=monitor.folder)
     assert_is_one_line_about(monitor.journal, result)
     assert f"process {monitor.process.pid}" in result.stderr
@@ -54,7 +54,7 @@ def test_a_journal_is_free_again_after_its_monitor_was_killed(monitor_of, wait):
     for _ in range(2):
         monitor.start("run", "--wait-for-accounts")
         pid = monitor.process.pid
-        wait(lambda pid=pid: (monitor.status()["status"] or {}).get("pid") == pid, 15, "a status", every=0.2)
+        wait(lambda pid=pid: (monitor.status()["status"] or {}).get("pid") == pid, 60, "a status", every=0.2)
         monitor.kill()
 
 
@@ -124,7 +124,7 @@ def test_check_names_a_journal_that_cannot_be_written(tmp_path):
 def test_a_journal_that_cannot_be_written_is_refused_and_left_as_it_is(monitor_of, tmp_path, wait):
     monitor = monitor_of("")
     monitor.start("run", "--wait-for-accounts")
-    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 15, "a status")
+    wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), 60, "a status")
     monitor.terminate()
     path = Path(shutil.copy(monitor.journal, tmp_path))
     path.chmod(0o444)

@@ -70,7 +70,7 @@ def story(exchange, monitor_of, make_toml, environ, tmp_path_factory, wait):
     ways = []
     for count in range(1, 6):
         exchange.do(lambda: world.trade(account, "BTC", "0.01"))
-        stored = wait(lambda count=count: monitor.query("SELECT count(*) FROM fills") == [(count,)], 15)
+        stored = wait(lambda count=count: monitor.query("SELECT count(*) FROM fills") == [(count,)], 60)
         ways.append((stored, wait(lambda count=count: fills_in_archive() == count, 15)))
     failing = wait(
         lambda: {

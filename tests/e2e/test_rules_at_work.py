@@ -51,8 +51,8 @@ def story(exchange_of, monitor_of, make_toml, wait):
         wait(lambda: [each[:2] for each in told(monitor)].count((rule, state)) >= count, 15, f"{state} of {rule}")
 
     monitor.start()
-    wait(lambda: account.address in [each["address"] for each in monitor.source()["accounts"]], 20, every=0.5)
-    wait(lambda: any(each["status"] == "watched" for each in monitor.source()["accounts"]), 20, every=0.5)
+    wait(lambda: account.address in [each["address"] for each in monitor.source()["accounts"]], 60, every=0.5)
+    wait(lambda: any(each["status"] == "watched" for each in monitor.source()["accounts"]), 60, every=0.5)
     exchange.do(lambda: world.open(account, "ETH", 2))
     exchange.do(lambda: world.open(account, "BTC", 3))
     tell("position_without_stop", "firing", 2)

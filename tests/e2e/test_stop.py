@@ -22,10 +22,10 @@ def stopped(exchange_of, monitor_of, make_toml, tmp_path_factory, wait):
     sink = f'[sink.archive]\ntype = "jsonl"\npath = "{archive}"\n'
     monitor = monitor_of(make_toml(exchange.url, exchange.server.addresses, more=sink))
     monitor.start("record", frames)
-    wait(lambda: len(monitor.query("SELECT 1 FROM accounts")) == ACCOUNTS, 15, "the accounts")
+    wait(lambda: len(monitor.query("SELECT 1 FROM accounts")) == ACCOUNTS, 60, "the accounts")
     traffic = exchange.server.traffic
     exchange.do(lambda: setattr(traffic, "rate", float(FILLS_PER_SECOND)))
-    wait(lambda: monitor.query("SELECT count(*) FROM fills")[0][0] > FILLS_PER_SECOND, 15, "live fills")
+    wait(lambda: monitor.query("SELECT count(*) FROM fills")[0][0] > FILLS_PER_SECOND, 60, "live fills")
     asked = time.monotonic()
     code = monitor.terminate()
     return SimpleNamespace(

@@ -65,17 +65,17 @@ def story(exchange, monitor_of, make_toml, tmp_path_factory, wait):
         exchange.do(lambda: (world.open(account, "SOL", 1), world.close(account, "SOL")))
 
     def closes_are(number: int):
-        return wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(number,)], 20, "the closes")
+        return wait(lambda: monitor.query("SELECT count(*) FROM closes") == [(number,)], 60, "the closes")
 
     monitor.start()
-    wait(lambda: monitor.status()["running"] and monitor.source()["accounts"][0]["status"] == "watched", 20, every=0.5)
+    wait(lambda: monitor.status()["running"] and monitor.source()["accounts"][0]["status"] == "watched", 60, every=0.5)
     exchange.do(lambda: world.burst(account, BURST))
     wait(lambda: sum(map(len, messages("fills"))) >= BURST, 30, "the burst")
     silenced = monitor.hlmon("silence", "add", "1h", "--rule", "closes", "--why", "a test")
-    wait(lambda: not monitor.query("SELECT 1 FROM notices WHERE state = 'waiting'"), 10)
+    wait(lambda: not monitor.query("SELECT 1 FROM notices WHERE state = 'waiting'"), 60)
     close()
     closes_are(1)
-    wait(lambda: monitor.query("SELECT state FROM notices ORDER BY seq DESC LIMIT 1") == [("dropped",)], 10)
+    wait(lambda: monitor.query("SELECT state FROM notices ORDER BY seq DESC LIMIT 1") == [("dropped",)], 60)
     explained = monitor.hlmon("explain", str(monitor.query("SELECT max(id) FROM alerts")[0][0])).stdout
     name = json.loads(monitor.hlmon("silence", "list", "--json").stdout)[0]["id"]
     monitor.hlmon("silence", "remove", name)
@@ -84,8 +84,8 @@ def story(exchange, monitor_of, make_toml, tmp_path_factory, wait):
         closes_are(number + 2)
         monitor.kill()  # while the alert waits for others, is sent, or was sent
         monitor.start()
-    wait(lambda: not monitor.query("SELECT 1 FROM notices WHERE state = 'waiting'"), 20, "an empty outbox")
-    wait(lambda: len([key for message in messages("closes") for key in message]) >= KILLS, 20, "the last closes")
+    wait(lambda: not monitor.query("SELECT 1 FROM notices WHERE state = 'waiting'"), 60, "an empty outbox")
+    wait(lambda: len([key for message in messages("closes") for key in message]) >= KILLS, 60, "the last closes")
     assert monitor.terminate() == 0
     return SimpleNamespace(
         fills=messages("fills"),

@@ -16,11 +16,11 @@ def story(exchange_of, monitor_of, make_toml, wait):
     coins = 'coins = ["BTC", "kPEPPE", "xyz:SILVR", "HYPE/USDC", "ETH"]'
     monitor = monitor_of(make_toml(exchange.url, exchange.server.addresses, exchange=coins))
     monitor.start()
-    subscribed_ms = wait(lambda: exchange.do(lambda: trades_subscribed_ms(exchange)), 15, "the good coins' trades")
-    wait(lambda: exchange.do(lambda: world.now_ms) > subscribed_ms + LONG_ENOUGH_TO_BE_CLOSED_MS, 15)
-    source = wait(lambda: len((found := monitor.source())["problems"]) == 3 and found, 15, "the problems", every=0.5)
+    subscribed_ms = wait(lambda: exchange.do(lambda: trades_subscribed_ms(exchange)), 60, "the good coins' trades")
+    wait(lambda: exchange.do(lambda: world.now_ms) > subscribed_ms + LONG_ENOUGH_TO_BE_CLOSED_MS, 60)
+    source = wait(lambda: len((found := monitor.source())["problems"]) == 3 and found, 60, "the problems", every=0.5)
     fills = monitor.query("SELECT count(*) FROM fills")[0][0]
-    wait(lambda: monitor.query("SELECT count(*) FROM fills")[0][0] > fills, 15, "fills afterwards")
+    wait(lambda: monitor.query("SELECT count(*) FROM fills")[0][0] > fills, 60, "fills afterwards")
     return SimpleNamespace(monitor=monitor, source=source, exchange=exchange)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
-def wait_for(condition: Callable[[], Answer], seconds: float = 20, what: str = "", *, every: float = 0.05) -> Answer:
+def wait_for(condition: Callable[[], Answer], seconds: float = 60, what: str = "", *, every: float = 0.05) -> Answer:
     """The condition's first true answer; the deadline only bounds a failure."""
     ends = time.monotonic() + seconds
     while not (answer := condition()):

@@ -243,6 +243,20 @@ def test_a_dex_that_the_exchange_knows_no_more_costs_its_list_and_nothing_else(w
     asyncio.run(live())
 
 
+def test_an_order_of_the_past_that_rests_on_a_dex_that_is_gone_lets_its_list_be_asked_for_and_be_over(watching, tools):
+    async def live():
+        async with watching() as running:
+            running.exchange.refusals["openOrders:xyz"] = "Invalid subscription {}"
+            rests = {"order": row(7, "xyz:GOLD"), "status": "open", "statusTimestamp": START_MS}
+            running.answers.by_type["historicalOrders"] = [rests]  # and no row says how it ended
+            await running.start(tools.alice)
+            await running.live_on(10)
+            assert ("xyz", []) in listings(running)
+            assert running.account(tools.alice).status == "watched"
+
+    asyncio.run(live())
+
+
 def test_readings_of_lists_carry_orders_as_they_rest(watching, tools):
     async def live():
         async with watching() as running:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
 from hlmon.derive.figures import dex_of
 from hlmon.derive.value import shares_collateral
-from hlmon.events import AccountInfo, AccountState, Checkpoint, Role, SpotState
+from hlmon.events import AccountInfo, AccountState, Checkpoint, Event, Role, SpotState
 from hlmon.hyperliquid.account_mode import ModeWatch
 from hlmon.hyperliquid.dexes import Dexes
 from hlmon.hyperliquid.frames import Events
@@ -170,9 +171,12 @@ class Account:
         self.last_seen = around.clock.now()
         self.blocked.clear()
         now = around.clock.now
-        self.recovery = Recovery(
-            self.address, self._history, around, lambda events: self.reconciler.take(events, now())
-        )
+
+        def told(events: Sequence[Event]) -> None:
+            self.reconciler.take(events, now())
+            self.listings.take(events, now(), is_live=False)
+
+        self.recovery = Recovery(self.address, self._history, around, told)
         self._task = tasks.create_task(self._recover(self.recovery, around))
 
     def check(self, around: Surroundings, tasks: asyncio.TaskGroup) -> None:

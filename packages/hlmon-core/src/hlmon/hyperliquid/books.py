@@ -151,9 +151,13 @@ class _Coin:
 
 
 class Books:
-    """Takes what comes of one account in any order and with repetitions; `now` are seconds that never go back."""
+    """Takes what comes of one account in any order and with repetitions; `now` are seconds that never go back.
 
-    def __init__(self) -> None:
+    Fills up to `after_ms` are not counted: some are missing, and what all of them led to is what is shown first.
+    """
+
+    def __init__(self, after_ms: int = 0) -> None:
+        self._after_ms = after_ms
         self._coins: dict[str, _Coin] = {}
         self._state_ms = 0
         self._ended: set[str] = set()  # dexes that are gone, while states still say that nothing is on them
@@ -248,7 +252,9 @@ class Books:
         """A coin that was never heard of: where every position of its dex has been shown, it had none."""
         known = dex_of(name) in self._whole
         born_ms = self._state_ms
-        coin = self._coins[name] = _Coin(ZERO, born_ms=born_ms, agreed_ms=born_ms) if known else _Coin()
+        coin = self._coins[name] = (
+            _Coin(ZERO, born_ms=born_ms, agreed_ms=born_ms) if known else _Coin(born_ms=self._after_ms)
+        )
         return coin
 
     def _compare(self, name: str, coin: _Coin, now: float, *, is_state: bool = True) -> None:

@@ -99,6 +99,8 @@ class Listings:
                     self._compare(event, now)
                 case Order(has_ended=True):
                     self._missed.pop(event.order_id, None)
+                case Order() if event.status in RESTING:  # also on a dex that is gone, whose list then says so
+                    self._use_dex(dex_of(event.coin))
 
     def lost(self) -> None:
         """The subscriptions ended; every list must come again."""

@@ -85,7 +85,7 @@ class Reconciler:
         now = around.clock.now()
         self._count(now)
         if not is_whole:
-            self._books = Books()  # what the exchange shows now is where it goes on
+            self._books = Books(around.exchange_ms())  # what the exchange shows now is where it goes on
             self.sums.forget()
         self._books.begin()
         self.orders.begin(around.exchange_ms())
