@@ -69,10 +69,12 @@ test-whole:
 test-stories:
 	$(BIN)/pytest $(STORIES)
 
-chaos: $(READY) ## tell SEEDS=n stories of faults and kills, each two minutes long, and say what the monitor made of them; then new examples for the properties
+chaos: $(READY) ## tell SEEDS=n stories of faults and kills, each two minutes long, and say what the monitor made of them; then as many rounds of new examples for the properties
 	$(BIN)/python -m tests.e2e.chaos $(or $(SEEDS),10)
-	@seed=$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))'); echo "properties by --hypothesis-seed=$$seed"; \
-		$(BIN)/pytest --hypothesis-seed=$$seed -k "properties or model or fuzz" tests/core
+	@for round in $$(seq $(or $(SEEDS),10)); do \
+		seed=$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))'); echo "properties by --hypothesis-seed=$$seed"; \
+		$(BIN)/pytest --hypothesis-seed=$$seed -k "properties or model or fuzz or pairs" tests/core || exit 1; \
+	done
 
 test-image: $(READY) ## build the container image without Docker and run it; needs root, buildah, debootstrap, podman, runc
 	$(BIN)/pytest tests/image

@@ -64,7 +64,8 @@ def command_of(environ: Mapping[str, str]) -> list[str]:
     """The command line of the monitor; without an account in this shard there is none."""
     addresses = accounts_of(environ[ACCOUNTS], environ.get("HLMON_SHARD", "1/1"))
     options = [word for address in addresses for word in ("--account", address)]
-    return ["hlmon", "run", "--journal", environ["HLMON_JOURNAL"], *options] if addresses else []
+    command = ["hlmon", "run", "--wait-for-accounts", "--journal", environ["HLMON_JOURNAL"], *options]
+    return command if addresses else []
 
 
 def wait(reasons: Sequence[str]) -> None:

@@ -12,10 +12,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from hlmon.config import TOML_VARIABLE, Config, load_config
+from hlmon.config import Config, load_config
 from hlmon.errors import ConfigError
 from hlmon.parts import EnabledParts, enable
 from hlmon.plugins import Catalogue, PluginInfo
+from hlmon.problems import TOML_VARIABLE
 from hlmon_deploy.needs import is_own_arn
 from hlmon_deploy.settings import DeploySettings
 from hlmon_deploy.toml import to_toml
@@ -58,7 +59,7 @@ def read_manifest(settings: DeploySettings, catalogue: Catalogue, folder: Path) 
     """
     document: dict[str, Any] = {}
     if settings.config is not None:
-        load_config(settings.config, environ={})  # says in its own words what is wrong, and where
+        enable(load_config(settings.config, environ={}), catalogue)  # they say what is wrong, and in which line
         document = tomllib.loads(settings.config.read_text(encoding="utf-8-sig"))
     _add_store(document, settings)
     config = load_config(None, environ={TOML_VARIABLE: to_toml(document)}, accounts=settings.accounts)

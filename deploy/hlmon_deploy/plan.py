@@ -10,6 +10,7 @@ from hlmon.errors import ConfigError
 from hlmon.fields import nearest
 from hlmon.parts import needs_of, secrets_in
 from hlmon.plugins import Catalogue
+from hlmon.problems import shown
 from hlmon_deploy.manifest import Manifest, read_manifest
 from hlmon_deploy.needs import Resources, resources_of
 from hlmon_deploy.settings import DeploySettings
@@ -53,9 +54,9 @@ def _check_secrets(manifest: Manifest) -> None:
     """Whether every secret comes from a variable: the files of this machine are not in the container."""
     configs = {f"{part.name} ({part.factory.name})": part.config for part in manifest.parts.every}
     problems = [
-        f"{path}: {secret.reference} is a file that the container does not have; use env:NAME"
+        f"{owner}.{shown(path)}: {secret.reference} is a file that the container does not have; use env:NAME"
         for owner, config in {**configs, "watchdog": manifest.config.watchdog}.items()
-        for path, secret in secrets_in(config, owner)
+        for path, secret in secrets_in(config, ())
         if secret.reference.startswith("file:")
     ]
     if problems:

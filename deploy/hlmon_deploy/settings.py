@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from hlmon.config import address_problem
+from hlmon.addresses import address_problem
 from hlmon.cost import Capacity, DbMode
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest

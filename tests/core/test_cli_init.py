@@ -14,14 +14,23 @@ def here(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_init_writes_a_config_that_is_right_by_itself(here: Path):
+def test_init_writes_a_config_that_is_right_but_for_the_accounts(here: Path):
     assert run("init").exit_code == 0
+    result = run("check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: hlmon.toml: nothing to watch: add an [[account]]")
+    assert result.stderr.count("\n") == 1
+
+
+def test_init_with_an_account_writes_a_config_that_is_right_by_itself(here: Path):
+    assert run("init", "--account", "0x" + "1" * 40).exit_code == 0
     result = run("check")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.output.endswith("The config is right.\n")
 
 
-def test_every_example_in_it_is_right_too(here: Path):
+def test_every_example_in_it_is_right_too(here: Path, monkeypatch):
+    monkeypatch.setenv("HEALTHCHECKS_URL", "https://hc-ping.example/1")
     (here / "hlmon.toml").write_text(re.sub(r"^#(?=\S)", "", config_text(), flags=re.MULTILINE))
     config = load_config(None, environ={})
     assert (len(config.account), config.retention_days, config.hyperliquid.testnet) == (1, 90, True)

@@ -63,6 +63,21 @@ def test_a_name_that_an_installed_plugin_has_is_refused(new_plugin, tmp_path, na
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_may_not_have_the_name_of_a_command_of_hlmon(new_plugin, tmp_path):
+    result = new_plugin("status", "--command")
+    assert result.exit_code == 2
+    assert "'status' is a command of hlmon itself" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rule_and_a_deriver_come_through_one_hook(new_plugin, tmp_path):
+    assert new_plugin("box", "--deriver", "--rule", "--command").exit_code == 0
+    plugin = (tmp_path / "hlmon-box/src/hlmon_box/plugin.py").read_text()
+    assert plugin.count("@hookimpl") == 2
+    assert "    return [rule.FACTORY, deriver.FACTORY]\n" in plugin
+    assert "    return [command.command]\n" in plugin
+
+
 def test_a_folder_that_is_there_is_left_as_it_is(new_plugin, tmp_path):
     (tmp_path / "hlmon-box").mkdir()
     result = new_plugin("box")

@@ -172,3 +172,10 @@ def test_help_of_the_program_itself_imports_nothing_heavy(tmp_path: Path):
     )
     for module in ("rich", "hyperliquid", "websockets", "sqlite3", "asyncio", "hlmon.journal"):
         assert not re.search(rf"\| +{re.escape(module)}$", ended.stderr, re.MULTILINE), module
+
+
+def test_run_loads_no_library_that_it_may_not_need():
+    heavy = {"rich", "cel", "hyperliquid", "boto3", "requests", "aiohttp"}
+    code = f"import sys, hlmon.cli.run, hlmon.host; print(*({heavy} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

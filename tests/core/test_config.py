@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hlmon.config import MAINNET_URL, TESTNET_URL, Account, disabled_plugins, load_config
+from hlmon.config import TESTNET_URL, disabled_plugins, load_config
 from hlmon.errors import ConfigError
 from hlmon.routing import Route
+from hlmon.sections import MAINNET_URL, Account
 
 ALICE = "0x" + "a1" * 20
 BOB = "0x" + "b0" * 20
@@ -111,7 +112,7 @@ def test_a_config_knows_where_it_came_from(elsewhere):
     (elsewhere / "hlmon.toml").write_text('sink.archive.type = "jsonl"')
     assert load_config(None, environ={}).origin == "hlmon.toml"
     assert load('journal = "x"').origin == "HLMON_CONFIG_TOML"
-    assert load_config(None, environ={}).parts("sink")[0].origin == "hlmon.toml"
+    assert load_config(None, environ={}).parts("sink")[0].document.origin == "hlmon.toml"
 
 
 @pytest.mark.parametrize("separator", [",", " ", ", ", "\n"])
@@ -167,9 +168,9 @@ def test_a_config_can_be_printed_without_showing_what_its_parts_hold():
         (
             "bad.toml",
             b"journal = 1\n\nsink [",
-            "bad.toml: line 3, column 6: expected '=' after a key in a key/value pair",
+            "bad.toml:3: column 6: expected '=' after a key in a key/value pair",
         ),
-        ("bad.toml", b"journal =", "bad.toml: end of document: invalid value"),
+        ("bad.toml", b"journal =", "bad.toml:1: end of document: invalid value"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(elsewhere, name, content, message):

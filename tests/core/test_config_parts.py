@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from hlmon import ConfigError, DeriverFactory, NoConfig, NotifierFactory, Settin
 from hlmon.config import PartTable, load_config
 from hlmon.parts import enable, part_config
 from hlmon.plugins import load_catalogue
+from hlmon.problems import Document
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +80,7 @@ def enabled(text: str):
 def problem_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         enabled(text)
-    return str(caught.value).replace("HLMON_CONFIG_TOML: ", "")
+    return re.sub(r"(?m)^HLMON_CONFIG_TOML:\d+: ", "", str(caught.value))
 
 
 def test_each_table_becomes_the_struct_of_its_plugin():
@@ -147,8 +149,8 @@ def test_every_problem_of_every_part_is_named_on_a_line_of_its_own():
 
 def test_one_part_can_be_read_alone():
     factory = CATALOGUE.sink("archive")
-    table = PartTable(section="sink", name="a", type="archive", fields={"path": "x"}, origin="hlmon.toml")
+    table = PartTable(section="sink", name="a", type="archive", fields={"path": "x"}, document=Document("hlmon.toml"))
     assert part_config(table, factory) == ArchiveConfig(path=Path("x"))
-    wrong = PartTable(section="sink", name="a", type="archive", fields={"path": 1}, origin="hlmon.toml")
+    wrong = PartTable(section="sink", name="a", type="archive", fields={"path": 1}, document=Document("hlmon.toml"))
     with pytest.raises(ConfigError, match=r"^hlmon.toml: sink.a.path: must be a path$"):
         part_config(wrong, factory)

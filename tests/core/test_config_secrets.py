@@ -20,6 +20,7 @@ from hlmon.config import PartTable
 from hlmon.contract import SinkFactory
 from hlmon.errors import text_of
 from hlmon.parts import part_config
+from hlmon.problems import Document
 from hlmon.redaction import redact
 from hlmon.telemetry import configure_logging
 
@@ -37,7 +38,7 @@ FACTORY = SinkFactory(name="database", config=DatabaseConfig, open=lambda config
 
 
 def config_of(**fields) -> DatabaseConfig:
-    table = PartTable(section="sink", name="db", type="database", fields=fields, origin="hlmon.toml")
+    table = PartTable(section="sink", name="db", type="database", fields=fields, document=Document("hlmon.toml"))
     return part_config(table, FACTORY)
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from hlmon.testing import DeriverContract, NotifierContract, PluginContract, SinkContract, SourceContract
+from hlmon.testing import (
+    CommandContract,
+    DeriverContract,
+    NotifierContract,
+    PluginContract,
+    SinkContract,
+    SourceContract,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "testing-plugins.md").read_text()
 
@@ -24,7 +31,9 @@ def test_the_source_of_the_page_keeps_its_contract(tmp_path):
     assert "the source has no status()" in run.stdout
 
 
-@pytest.mark.parametrize("contract", [SinkContract, NotifierContract, DeriverContract, SourceContract, PluginContract])
+@pytest.mark.parametrize(
+    "contract", [SinkContract, NotifierContract, DeriverContract, SourceContract, CommandContract, PluginContract]
+)
 def test_the_page_lists_every_case_with_its_meaning(contract):
     section = PAGE.split(f"### {contract.__name__}\n")[1].split("\n### ")[0]
     cases = [f"- `{case}`: {getattr(contract, case).__doc__.strip()}" for case in contract.cases()]

@@ -49,6 +49,26 @@ def test_the_final_flush_saves_every_memory_even_with_nothing_pending(journal):
     assert journal.memory("times") == (2, b"[1]")
 
 
+def test_a_deriver_is_failing_until_its_memory_can_be_saved_whatever_it_concludes_meanwhile(journal):
+    class Forgets(Remembers):
+        memory: object = 7
+
+        def dump_memory(self):
+            return self.memory
+
+    deriver = Forgets()
+    ingest = ingest_with(journal, deriver)
+    for number in range(3):
+        ingest([make_fill(time_ms=number * MINUTE_MS)])
+        ingest.flush()
+    ingest([make_fill(time_ms=3 * MINUTE_MS)])
+    assert "dump_memory returned int, not bytes" in ingest.failing["times"][1]
+    assert (journal.memory("times"), ingest.remembering) == (None, [])
+    deriver.memory = b"good"
+    ingest.flush()
+    assert (ingest.failing, ingest.remembering) == ({}, ["times"])
+
+
 def test_a_memory_is_saved_with_the_append_after_a_minute_of_the_events_time(journal):
     ingest = ingest_with(journal, Remembers())
     saved = []

@@ -130,7 +130,7 @@ def test_what_is_no_file_in_the_folder_of_the_config_is_refused(config, name, wh
 def test_the_environment_can_name_no_file_to_run(tmp_path):
     (tmp_path / "evil.py").write_text("raise SystemExit(1)")
     toml = f'plugins = ["{tmp_path}/evil.py"]\n'
-    with pytest.raises(ConfigError, match=r"HLMON_CONFIG_TOML: plugins\[0\]: .*put the config into a file"):
+    with pytest.raises(ConfigError, match=r"HLMON_CONFIG_TOML:1: plugins\[0\]: .*put the config into a file"):
         load_config(None, environ={"HLMON_CONFIG_TOML": toml})
 
 

@@ -140,6 +140,32 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_the_others_work(load, rea
     assert catalogue_of(bad, GOOD).sink("archive").name == "archive"
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"name": ""}, "DeriverFactory '': name must be a text, not ''"),
+        ({"open": None}, "DeriverFactory 'x': open must be a function, not None"),
+        ({"needs": ()}, "DeriverFactory 'x': needs must be a function, not ()"),
+        ({"config": {}}, "DeriverFactory 'x': config must be a msgspec.Struct, not {}"),
+        ({"kinds": "fill"}, "DeriverFactory 'x': kinds must be a frozenset of texts, not 'fill'"),
+        ({"kinds": None}, "DeriverFactory 'x': kinds must be a frozenset of texts, not None"),
+        ({"kinds": {7}}, "DeriverFactory 'x': kinds must be a frozenset of texts, not {7}"),
+    ],
+)
+def test_a_factory_whose_fields_are_wrong_is_none_and_its_plugin_keeps_the_others(changes, reason):
+    right = {"name": "x", "open": nullcontext, "config": NoConfig, "kinds": frozenset({"fill"})}
+    good = DeriverFactory(**right | {"name": "good"})
+    entries = [entry("a", lambda: plugin(hlmon_derivers=[DeriverFactory(**right | changes), good]))]
+    assert broken(*entries)["a"] == f"hlmon_derivers: {reason}"
+    assert catalogue_of(*entries).rule("good") is good
+
+
+@pytest.mark.parametrize("changes", [{"max_batch": 0}, {"max_batch": True}, {"linger_ms": -1}, {"linger_ms": 0.5}])
+def test_a_sink_says_in_whole_numbers_how_much_it_takes_at_once(changes):
+    wrong = SinkFactory(name="x", open=nullcontext, config=NoConfig, **changes)
+    assert "must be a whole number" in broken(entry("a", lambda: plugin(hlmon_sinks=[wrong])))["a"]
+
+
 def test_a_plugin_that_is_broken_is_a_warning_and_one_that_is_disabled_is_none():
     entries = (
         GOOD,

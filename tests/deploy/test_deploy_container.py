@@ -57,7 +57,7 @@ def test_the_accounts_are_spread_over_the_shards_and_a_new_one_moves_no_other():
 
 def test_the_command_watches_the_accounts_of_its_shard():
     found = {"ACCOUNT_ADDRESS": f"{ALICE} {BOB}", "HLMON_JOURNAL": "/j", "HLMON_SHARD": "2/2"}
-    assert command_of(found) == ["hlmon", "run", "--journal", "/j", "--account", BOB]
+    assert command_of(found) == ["hlmon", "run", "--wait-for-accounts", "--journal", "/j", "--account", BOB]
     assert command_of(found | {"HLMON_SHARD": "3/3"}) == []
 
 

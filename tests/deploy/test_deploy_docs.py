@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hlmon.addresses import address_problem
 from hlmon.cli import program
-from hlmon.config import address_problem
 from hlmon_deploy.settings import DeploySettings, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]

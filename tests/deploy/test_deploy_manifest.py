@@ -60,13 +60,13 @@ def test_a_config_that_names_a_plugin_which_is_not_chosen_fails_with_its_name(de
 
 def test_a_config_that_names_what_nobody_provides_fails_with_its_path(deploy, tmp_path):
     deploy.config(tmp_path, '[sink.far]\ntype = "nowhere"')
-    with pytest.raises(ConfigError, match=r"sink.far.type: unknown sink 'nowhere'"):
+    with pytest.raises(ConfigError, match=r"hlmon.toml:2: sink.far.type: unknown sink 'nowhere'"):
         deploy.plan(tmp_path, config="hlmon.toml")
 
 
 def test_a_wrong_config_is_told_with_its_file(deploy, tmp_path):
     deploy.config(tmp_path, "retention_days = 0")
-    with pytest.raises(ConfigError, match=r"hlmon.toml: retention_days: must be at least 1"):
+    with pytest.raises(ConfigError, match=r"hlmon.toml:1: retention_days: must be at least 1"):
         deploy.plan(tmp_path, config="hlmon.toml")
 
 

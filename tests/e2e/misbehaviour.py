@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Case:
     moment: str
     way: str
     kinds: tuple[str, ...] = TYPES
+    stops: bool = False  # the monitor is asked to stop while the parts are at it
     named: dict[str, str] = field(default_factory=dict)  # kind -> why it fails, as the status said
     received: list[int] = field(default_factory=list)  # fills in the journal, in the good sink, told by the good one
     trades: int = 0
@@ -47,13 +48,13 @@ class Case:
     log: str = ""
     trouble: str = ""  # what the story itself met
 
-    @property
-    def environ(self) -> dict[str, str]:
-        """What the plugin reads."""
-        return {"BAD_MOMENT": self.moment, "BAD_WAY": self.way, "BAD_KINDS": " ".join(self.kinds)}
+    def environ(self, folder: Path) -> dict[str, str]:
+        """What the plugin reads; in the folder it notes what it did."""
+        moment = {"BAD_MOMENT": self.moment, "BAD_WAY": self.way, "BAD_KINDS": " ".join(self.kinds)}
+        return moment | {"BAD_DONE": str(folder / "done")}
 
     def __str__(self) -> str:
-        return f"{self.moment}, {self.way}, {' '.join(self.kinds)}"
+        return f"{self.moment}, {self.way}, {' '.join(self.kinds)}{', stopped meanwhile' * self.stops}"
 
 
 def site_of(folder: Path) -> Path:
@@ -78,20 +79,20 @@ class Told:
         self.monitor = Monitor(
             folder,
             toml_of(exchange.url, [self.account.address], more=more),
-            {"PYTHONPATH": path_with(site)} | case.environ,
+            {"PYTHONPATH": path_with(site)} | case.environ(folder),
         )
 
-    def tell(self, expects_names: bool) -> None:
-        """From the start to the stop; whatever happens is in the case."""
+    def tell(self, names: Collection[str]) -> None:
+        """From the start to the stop; whatever happens is in the case. `names` are kinds that the status must name."""
         try:
+            if self.case.moment == "load_memory":
+                self._save_a_memory()
             self.monitor.start()
-            self._until(lambda: self._status_of_account() == "watched", "the account is watched")
-            self._trade()
-            self._trade()
-            if expects_names:
-                self._until(lambda: self._names() >= set(self.case.kinds), "the status names what fails")
-                self._trade()
-            self._stop(self.monitor.process)
+            if self.case.stops:
+                self._until(lambda: bool(done_in(self.monitor.folder)), "the plugin does wrong")
+            else:
+                self._go_on(names)
+            self._stop()
         except (AssertionError, subprocess.TimeoutExpired) as error:
             self.case.trouble = str(error)
         finally:
@@ -100,8 +101,26 @@ class Told:
             self.case.log = self.monitor.log.read_text(errors="replace")
             self.case.received = self._received()
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+    def _save_a_memory(self) -> None:
+        environ = self.monitor.environ
+        self.monitor.environ = environ | {"BAD_WAY": "nothing"}
+        self.monitor.start()
+        self._go_on(())
+        self._stop()
+        self.monitor.environ = environ
+
+    def _go_on(self, names: Collection[str]) -> None:
+        before = time.time_ns() // 1_000_000
+        self._until(lambda: self._status_of_account(before) == "watched", "the account is watched")
+        self._trade()
+        self._trade()
+        if names:
+            self._until(lambda: self._names() >= set(names), "the status names what fails")
+            self._trade()
+
+    def _stop(self) -> None:
         """Stop it; for what it waited for a processor, of which twenty processes share two, it can do nothing."""
+        process = self.monitor.process
         asked, waited_before = time.monotonic(), waited_s(process.pid)
         waited = waited_before
         process.terminate()
@@ -133,8 +152,11 @@ class Told:
     def _status(self) -> dict[str, Any]:
         return self.monitor.said() or {}
 
-    def _status_of_account(self) -> str:
-        accounts = [each for source in self._status().get("sources", ()) for each in source["accounts"]]
+    def _status_of_account(self, since_ms: int) -> str:
+        status = self._status()
+        if status.get("updated_ms", 0) < since_ms:  # of the process before
+            return ""
+        accounts = [each for source in status.get("sources", ()) for each in source["accounts"]]
         return accounts[0]["status"] if accounts else ""
 
     def _names(self) -> set[str]:
@@ -142,6 +164,12 @@ class Told:
             if each["name"] == "bad" and each["state"] == "failing":
                 self.case.named.setdefault(each["part"], each["why"])
         return set(self.case.named)
+
+
+def done_in(folder: Path) -> list[str]:
+    """What the plugin did wrong there, each as "call: way"."""
+    done = folder / "done"
+    return done.read_text().splitlines() if done.exists() else []
 
 
 def path_with(site: Path) -> str:
@@ -154,7 +182,7 @@ def hlmon_with(case: Case, site: Path, cwd: Path, *command: str) -> subprocess.P
     return subprocess.Popen(
         [sys.executable, "-m", "hlmon", *command],
         cwd=cwd,
-        env=inherited() | {"PYTHONPATH": path_with(site)} | case.environ,
+        env=inherited() | {"PYTHONPATH": path_with(site)} | case.environ(cwd),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

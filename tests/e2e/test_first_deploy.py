@@ -12,9 +12,9 @@ START_S = 15
 
 @pytest.fixture(scope="module")
 def bare(monitor_of, wait):
-    """A monitor with an empty config."""
+    """A monitor with an empty config, as a first deployment starts it."""
     monitor = monitor_of("")
-    monitor.start()
+    monitor.start("run", "--wait-for-accounts")
     wait(lambda: monitor.status()["running"], START_S, "a status", every=0.2)
     return monitor
 
@@ -48,7 +48,7 @@ def test_a_monitor_without_an_account_needs_no_restart_and_says_what_is_missing(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_monitor_that_is_told_to_stop_ends_with_success(number, bare, monitor_of, wait):
     monitor = monitor_of("")
-    monitor.start()
+    monitor.start("run", "--wait-for-accounts")
     wait(lambda: monitor.query("SELECT 1 FROM marks WHERE name = 'status'"), START_S, "a status")
     monitor.process.send_signal(number)
     assert monitor.process.wait(timeout=20) == 0
@@ -95,9 +95,39 @@ def test_check_with_connect_names_a_url_where_no_exchange_is(monitor_of, make_to
 
 
 def test_check_with_connect_names_a_sink_that_cannot_be_opened(exchange, monitor_of, make_toml):
+    account = exchange.do(exchange.server.world.add_account)
     sink = '[sink.archive]\ntype = "jsonl"\npath = "/nowhere/archive.jsonl"\n'
-    result = monitor_of(make_toml(exchange.url, ["0x" + "1" * 40], more=sink)).check("--connect")
+    result = monitor_of(make_toml(exchange.url, [account.address], more=sink)).check("--connect")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "archive" in result.stderr
     assert "/nowhere/archive.jsonl" in result.stderr
+
+
+def test_check_with_connect_names_every_account_and_coin_that_the_exchange_does_not_know(
+    exchange, monitor_of, make_toml
+):
+    known = exchange.do(exchange.server.world.add_account)
+    missing = ["0x" + "1" * 40, "0x" + "2" * 40]
+    toml = make_toml(exchange.url, [missing[0], known.address, missing[1]], exchange='coins = [\n"BTC",\n"BTCC",\n]')
+    monitor = monitor_of(toml)
+    result = monitor.check("--connect")
+    lines = [number for number, line in enumerate(toml.splitlines(), 1) if any(each in line for each in missing)]
+    coin = toml.splitlines().index('"BTCC",') + 1
+    where = f"error: {monitor.config}"
+    assert (result.returncode, result.stdout) == (2, "")
+    assert [line.split(";")[0] for line in result.stderr.splitlines()] == [
+        f"{where}:{lines[0]}: account[0].address: the exchange knows no account {missing[0]}",
+        f"{where}:{lines[1]}: account[2].address: the exchange knows no account {missing[1]}",
+        f"{where}:{coin}: hyperliquid.coins[1]: unknown coin 'BTCC'",
+    ]
+    assert "did you mean 'BTC'?" in result.stderr
+
+
+@pytest.mark.parametrize("config", ["", "[watchdog]\n"])
+def test_without_being_told_to_wait_a_monitor_with_nothing_to_watch_says_what_to_do_and_ends(monitor_of, config):
+    monitor = monitor_of(config)
+    result = monitor.hlmon("run")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith(f"error: {monitor.config}: nothing to watch: add an [[account]]")
+    assert not monitor.journal.exists()

@@ -142,7 +142,19 @@ def test_a_monitor_that_cannot_start_says_so_at_once_and_why(monitor_of, make_to
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         more = f'[watchdog]\nping_url = "env:PING_URL"\nhealthz = "{address}"\n'
         monitor = monitor_of(make_toml(exchange.url, [], more=more), {"PING_URL": f"{pings.url}/{KEY}"})
-        result = monitor.hlmon("run")
+        result = monitor.hlmon("run", "--wait-for-accounts")
     problem = f"watchdog.healthz: cannot listen on {address}: Address already in use"
     assert (result.returncode, result.stderr) == (2, f"error: {problem}\n")
     assert (pings.paths()[-1], pings.received[-1].text) == (f"/{KEY}/fail", f"the monitor ended: {problem}")
+
+
+def test_a_monitor_that_is_refused_for_its_config_says_so_at_once_and_why(monitor_of, make_toml, exchange):
+    with ping_server() as pings:
+        monitor = monitor_of(
+            make_toml(exchange.url, [], more='[watchdog]\nping_url = "env:PING_URL"\n'),
+            {"PING_URL": f"{pings.url}/{KEY}"},
+        )
+        result = monitor.hlmon("run")
+    assert result.returncode == 2
+    assert pings.paths()[-1] == f"/{KEY}/fail"
+    assert "nothing to watch" in pings.received[-1].text

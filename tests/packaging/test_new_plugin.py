@@ -50,6 +50,8 @@ def test_its_tests_hold_it_to_the_contracts(author, project):
         "TestNotifier::test_a_refusal_raises_permanent",
         "TestRule::test_the_clock_plays_no_part",
         "TestSource::test_a_kill_at_any_moment_loses_nothing",
+        "TestDeriver::test_a_saved_memory_changes_nothing",
+        "TestCommand::test_the_journal_stays_as_it_is",
         "TestPlugin::test_hooks_are_quick_and_touch_nothing",
     ):
         assert case in cases
@@ -72,6 +74,8 @@ WRONG = {
     "notifier": ("[:LONGEST_TEXT]", "", "a long alert is told, cut to what the service takes"),
     "rule": ("time_ms=event.time_ms", "time_ms=__import__('time').time_ns() // 10**6", "the same events a year later"),
     "source": ("lines.splitlines()]", "lines.splitlines()[1:]]", "the input's events are fed"),
+    "deriver": ("sorted(coins)", "[]", "saving and loading the memory"),
+    "command": ("plain_line(coin)", "coin", "control characters of what is stored reach no terminal"),
 }
 
 
@@ -100,11 +104,29 @@ def test_a_case_may_be_excused_without_a_word_from_the_linter(author, project, t
 
 def test_it_is_listed_and_the_config_of_its_readme_is_right(author, project, tmp_path):
     found = {plugin["name"]: plugin for plugin in json.loads(author.hlmon("plugins", "--json"))}
-    assert found["box"]["provides"] == {"source": ["box"], "deriver": ["box"], "sink": ["box"], "notifier": ["box"]}
+    assert found["box"]["provides"] == {
+        "source": ["box"],
+        "deriver": ["box", "box-first"],
+        "sink": ["box"],
+        "notifier": ["box"],
+        "command": ["box"],
+    }
     assert (found["box"]["stability"], found["box"]["broken"]) == ("alpha", None)
     readme = (project / "README.md").read_text()
-    (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0])
-    author.hlmon("check", cwd=tmp_path)
+    account = f'[[account]]\naddress = "0x{"1" * 40}"\n'
+    (tmp_path / "hlmon.toml").write_text(readme.partition("```toml\n")[2].partition("```")[0] + account)
+    author.hlmon("check", cwd=tmp_path, BOX_URL="https://box.example")
+
+
+def test_its_command_is_one_of_the_programs_and_its_deriver_works_without_a_table(author, project, tmp_path):
+    assert "List the coins with the most fills" in author.hlmon("--help")
+    assert "there is no such file" in author.hlmon("box", cwd=tmp_path, code=3)
+    script = (
+        "from pathlib import Path; from hlmon.config import load_config; from hlmon.parts import enable\n"
+        "from hlmon.plugins import load_catalogue\n"
+        "print([part.name for part in enable(load_config(None), load_catalogue()).derivers])"
+    )
+    assert "'box-first'" in author.run("python", "-c", script, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("part", PARTS)

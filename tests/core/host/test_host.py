@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from hlmon import host
+from hlmon.check import check
 from hlmon.config import load_config
 from hlmon.contract import DeriverFactory, NoConfig
 from hlmon.errors import ConfigError, JournalError
@@ -131,7 +132,7 @@ def test_a_rule_whose_config_is_wrong_ends_the_start(parts, run):
     parts.rules["mine"] = DeriverFactory(
         name="mine", config=NoConfig, open=parts.opening("mine", ConfigError("no such coin")), kinds=frozenset()
     )
-    with pytest.raises(ConfigError, match=r"^mine \(mine\): no such coin$"):
+    with pytest.raises(ConfigError, match=r"^HLMON_CONFIG_TOML:1: rule\.mine: no such coin$"):
         run(table("rule", "mine"))
 
 
@@ -185,7 +186,7 @@ def test_whatever_ends_storing_ends_the_monitor_with_an_error(parts, run, monkey
 def test_check_opens_nothing_unless_it_shall_connect(parts):
     parts.sinks["archive"] = Kept()
     config = load_config(None, environ={"HLMON_CONFIG_TOML": table("sink", "archive")}, accounts=[ALICE])
-    lines = host.check(config, parts, connect=False)
+    lines = check(config, parts, connect=False)
     assert parts.happened == []
     assert f"account {ALICE}" in lines
     assert "sink archive (archive)" in lines
@@ -195,13 +196,13 @@ def test_check_opens_nothing_unless_it_shall_connect(parts):
 def test_check_that_connects_fails_on_whatever_keeps_a_part_from_opening(parts, error):
     parts.sinks["archive"] = error
     config = load_config(None, environ={"HLMON_CONFIG_TOML": table("sink", "archive")}, accounts=[ALICE])
-    with pytest.raises(ConfigError, match=r"archive \(archive\): (wrong key; renew it|SystemExit: 3|CancelledError)"):
-        host.check(config, parts, connect=True)
+    with pytest.raises(ConfigError, match=r"sink\.archive: (wrong key; renew it|SystemExit: 3|CancelledError)"):
+        check(config, parts, connect=True)
 
 
-def test_check_that_connects_proves_the_secret_of_the_watchdog(parts):
+@pytest.mark.parametrize("connect", [False, True])
+def test_check_proves_the_secret_of_the_watchdog(parts, connect):
     text = '[watchdog]\nping_url = "env:A_VARIABLE_THAT_NOBODY_SETS"'
     config = load_config(None, environ={"HLMON_CONFIG_TOML": text}, accounts=[ALICE])
-    host.check(config, parts, connect=False)
     with pytest.raises(ConfigError, match="A_VARIABLE_THAT_NOBODY_SETS is not set"):
-        host.check(config, parts, connect=True)
+        check(config, parts, connect=connect)

@@ -174,4 +174,4 @@ def test_hlmon_check_finds_a_rule_that_could_never_speak(place):
     (place / "hlmon.toml").write_text(CONFIG + '[rule.flow]\ntype = "cvd"\ncoins = ["ETH"]\nabove = 1\n')
     result = CliRunner().invoke(program, check)
     assert result.exit_code == 2
-    assert "flow (cvd): coins: 'ETH' is not counted" in result.output
+    assert "rule.flow.coins: 'ETH' is not counted" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlmon.commands import Host, JournalReader, json_option, print_json, with_host
 from hlmon.contract import (
     ENTRY_POINT_GROUP,
     ChecksConnection,
@@ -107,8 +108,10 @@ __all__ = [
     "Funding",
     "Gap",
     "HlmonError",
+    "Host",
     "Ingest",
     "InputEnded",
+    "JournalReader",
     "Ledger",
     "Liquidation",
     "MarketTrades",
@@ -151,7 +154,10 @@ __all__ = [
     "encode",
     "hookimpl",
     "is_perp",
+    "json_option",
     "plain_alert",
     "plain_line",
     "plain_text",
+    "print_json",
+    "with_host",
 ]

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
 
+from hlmon.addresses import address_problem
+from hlmon.config_checks import account_problems, exchange_problems, misplaced_tables, part_problems, plugin_problems
 from hlmon.environment import ENVIRON
-from hlmon.errors import ConfigError
-from hlmon.fields import read
+from hlmon.fields import read, without_wrong
+from hlmon.problems import ACCOUNTS_VARIABLE, TOML_VARIABLE, Document, KeyPath, Problem, raise_problems, shown
 from hlmon.routing import NotifierPolicy
 from hlmon.routing.check import policy_fields, policy_problems, route_problems
 from hlmon.secret import decode_field
-from hlmon.sections import MAINNET_URL, SECTIONS, Account, FileConfig, HyperliquidSection, Section
+from hlmon.sections import SECTIONS, Account, FileConfig, HyperliquidSection, Section
 
 TESTNET_URL: Final = "https://api.hyperliquid-testnet.xyz"
 DEFAULT_PATH: Final = Path("hlmon.toml")
-
-TOML_VARIABLE: Final = "HLMON_CONFIG_TOML"
-ACCOUNTS_VARIABLE: Final = "ACCOUNT_ADDRESS"
 DISABLED_VARIABLE: Final = "HLMON_DISABLE_PLUGINS"
 
-_ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
-_PRIVATE_KEY = re.compile(r"(0x)?[0-9a-f]{64}", re.IGNORECASE)
-_PART_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SEPARATORS = re.compile(r"[,\s]+")
 
 
@@ -40,31 +36,58 @@ class PartTable:
     name: str
     type: str
     fields: Mapping[str, Any] = field(repr=False)  # may hold a secret that should have been a reference
-    origin: str = ""
+    document: Document = field(default_factory=Document)
+
+    @property
+    def place(self) -> KeyPath:
+        """Where the table stands in the file, e.g. `("sink", "archive")`."""
+        return (self.section, self.name)
 
     @property
     def path(self) -> str:
-        """Where the table stands in the file, e.g. `sink.archive`."""
-        return f"{self.section}.{self.name}"
+        """The same as messages have it, e.g. `sink.archive`."""
+        return shown(self.place)
 
 
 class Config(FileConfig, frozen=True, kw_only=True):
-    """A whole, checked config. `origin` is the file or variable it came from ("" if none); every url is final."""
+    """A config; every url is final. Of one that has `problems` it is what is right, with defaults for the rest.
 
-    origin: str = ""
+    `paths` is where the address of each account was given. `positions` tells, for a list with wrong elements, which
+    place in it each right one has.
+    """
+
+    document: Document = Document()
+    problems: tuple[Problem, ...] = ()
+    paths: dict[str, KeyPath] = msgspec.field(default_factory=dict)
+    positions: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    outside: frozenset[str] = frozenset()  # options that replaced what the file says
+
+    @property
+    def origin(self) -> str:
+        """The file or variable it came from, "" if none."""
+        return self.document.origin
 
     def parts(self, section: Section) -> tuple[PartTable, ...]:
-        """The tables of one section, in the order of the file."""
+        """The tables of one section that have a type, in the order of the file."""
         return tuple(
             PartTable(
                 section=section,
                 name=name,
                 type=table["type"],
                 fields={key: value for key, value in table.items() if key not in _own_fields(section, table)},
-                origin=self.origin,
+                document=self.document,
             )
             for name, table in getattr(self, section).items()
+            if isinstance(table.get("type"), str)
         )
+
+    def numbered(self, name: str) -> list[tuple[int, Any]]:
+        """The elements of a list such as `route`, each with its position in the file."""
+        return _numbered(self, name, self.positions)
+
+    def is_doubtful(self, *path: str) -> bool:
+        """Whether something is wrong with what stands there, so that nothing may be concluded from it."""
+        return any(_overlap(problem.subject, path) for problem in self.problems)
 
     @property
     def notifier_policies(self) -> dict[str, NotifierPolicy]:
@@ -81,33 +104,46 @@ class Config(FileConfig, frozen=True, kw_only=True):
         return f"<Config from {self.origin or 'nothing'}: {len(self.account)} accounts>"
 
 
-def load_config(
-    path: Path | None,
-    *,
-    environ: Mapping[str, str] = ENVIRON,
-    accounts: Sequence[str] = (),
-    url: str | None = None,
-    journal: Path | None = None,
-    testnet: bool = False,
-) -> Config:
+class Given(TypedDict, total=False):
+    """What stands in the place of the file, or replaces what it says: the environment and the command line."""
+
+    environ: Mapping[str, str]
+    accounts: Sequence[str]
+    url: str | None
+    journal: Path | None
+    testnet: bool
+
+
+def load_config(path: Path | None, **given: Unpack[Given]) -> Config:
     """The config of `path`, else of HLMON_CONFIG_TOML, else of ./hlmon.toml, else an empty one.
 
     The other arguments come from the command line and replace what the config says. Without [[account]] and `accounts`
     the addresses in ACCOUNT_ADDRESS are watched. Raises ConfigError with a line for every problem.
     """
-    config = _parse(*_find(path, environ))
-    addresses = [(f"--account[{position}]", address) for position, address in enumerate(accounts)]
-    if not addresses and not config.account:
+    config = read_config(path, **given)
+    raise_problems(config.document, config.problems)
+    return config
+
+
+def read_config(path: Path | None, **given: Unpack[Given]) -> Config:
+    """The same for whoever has further questions to a config that is wrong: its `problems` tell, nothing is raised."""
+    environ = given.get("environ", ENVIRON)
+    problems: list[Problem] = []
+    document = _find(path, environ, problems)
+    config = _parse(document, problems)
+    addresses = [(("--account", position), address) for position, address in enumerate(given.get("accounts", ()))]
+    if not addresses and not config.account and not any(problem.subject[:1] == ("account",) for problem in problems):
         found = filter(None, _SEPARATORS.split(environ.get(ACCOUNTS_VARIABLE, "")))
-        addresses = [(f"{ACCOUNTS_VARIABLE}[{position}]", address) for position, address in enumerate(found)]
+        addresses = [((ACCOUNTS_VARIABLE, position), address) for position, address in enumerate(found)]
     changes: dict[str, Any] = {}
     if addresses:
-        changes["account"] = _accounts_of(addresses, config.labels)
-    if url is not None or testnet:
-        changes["hyperliquid"] = _at(config.hyperliquid, url, testnet=testnet)
-    if journal is not None:
-        changes["journal"] = journal
-    return msgspec.structs.replace(config, **changes)
+        changes["paths"] = _paths_of(addresses, problems)
+        changes["account"] = tuple(Account(each, config.labels.get(each, "")) for each in changes["paths"])
+        changes["positions"] = {name: places for name, places in config.positions.items() if name != "account"}
+    changes["hyperliquid"] = _exchange(config.hyperliquid, given, problems)
+    if (journal := given.get("journal")) is not None:
+        changes |= {"journal": journal, "outside": frozenset({"--journal"})}
+    return msgspec.structs.replace(config, **changes, problems=tuple(problems))
 
 
 def disabled_plugins(environ: Mapping[str, str] = ENVIRON) -> frozenset[str]:
@@ -115,153 +151,116 @@ def disabled_plugins(environ: Mapping[str, str] = ENVIRON) -> frozenset[str]:
     return frozenset(filter(None, _SEPARATORS.split(environ.get(DISABLED_VARIABLE, ""))))
 
 
-def address_problem(address: str) -> str | None:
-    """What is wrong with an account's address, or None. The answer never repeats it: it may be a key."""
-    if _PRIVATE_KEY.fullmatch(address):
-        return "that looks like a private key; hlmon never needs one"
-    if not _ADDRESS.fullmatch(address):
-        return "must be an address: 0x and 40 hexadecimal digits"
-    if not _is_spelt_right(address):
-        return "is misspelt: its capital letters are a checksum (EIP-55), which does not fit; copy it again"
-    return None
-
-
-def _is_spelt_right(address: str) -> bool:
-    """Whether the capital letters of an address fit, if it has both capitals and small letters."""
-    digits = address[2:]
-    if digits in {digits.lower(), digits.upper()}:
-        return True
-    from Crypto.Hash import keccak  # noqa: PLC0415  # 5 MB, and most addresses are copied in small letters
-
-    digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
-    return all(digit.isupper() == (sign >= "8") for digit, sign in zip(digits, digest, strict=False) if digit.isalpha())
-
-
-def raise_problems(origin: str, problems: Iterable[str]) -> None:
-    """Raise one ConfigError with a line for each problem, if there is any."""
-    prefix = f"{origin}: " if origin else ""
-    lines = [f"{prefix}{problem}" for problem in problems]
-    if lines:
-        raise ConfigError("\n".join(lines))
-
-
 def _own_fields(section: Section, table: Mapping[str, Any]) -> set[str]:
     """The fields of a part's table that are not the plugin's."""
     return {"type", *(policy_fields(table) if section == "notifier" else ())}
 
 
-def _find(path: Path | None, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The text and what to call it in messages."""
+def _overlap(one: KeyPath, other: KeyPath) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _find(path: Path | None, environ: Mapping[str, str], problems: list[Problem]) -> Document:
     if path is None and environ.get(TOML_VARIABLE, "").strip():
-        return environ[TOML_VARIABLE], TOML_VARIABLE
+        return Document(TOML_VARIABLE, environ[TOML_VARIABLE])
     if path is None and not DEFAULT_PATH.exists():
-        return "", ""
+        return Document()
     path = path or DEFAULT_PATH
     try:
-        return path.read_text(encoding="utf-8-sig"), str(path)  # editors on Windows begin it with a mark
+        return Document(str(path), path.read_text(encoding="utf-8-sig"))  # editors on Windows begin it with a mark
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `hlmon init` writes one") from None
+        problems.append(Problem((), "no such file; `hlmon init` writes one"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        problems.append(Problem((), f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text") from None
+        problems.append(Problem((), "is not UTF-8 text"))
+    return Document(str(path))
 
 
-def _parse(text: str, origin: str) -> Config:
+def _parse(document: Document, problems: list[Problem]) -> Config:
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(document.text)
     except tomllib.TOMLDecodeError as error:
-        found = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
-        place, what = (f"{found[2]}: ", found[1]) if found else ("", str(error))
-        raise ConfigError(f"{origin}: {place}{what[0].lower()}{what[1:]}") from None
-    problems = _misplaced_tables(table)
-    config = None if problems else read(table, FileConfig, "", problems, decode_field)
+        problems.append(_syntax_problem(str(error), document.text))
+        return Config(document=document)
+    problems += misplaced_tables(table)
+    problems += account_problems(table.get("account"))
+    config, positions = _right_of(table, problems)
+    problems += plugin_problems(_numbered(config, "plugins", positions), document.origin)
+    problems += [*exchange_problems(config), *part_problems(config)]
+    paths: dict[str, KeyPath] = {}
+    for name in ("account", "plugins"):  # a file at a forbidden place, above all, must not be run
+        wrong = {problem.path[1] for problem in problems if problem.path[:1] == (name,) and len(problem.path) > 1}
+        right = {place: each for place, each in _numbered(config, name, positions) if place not in wrong}
+        config = msgspec.structs.replace(config, **{name: tuple(right.values())})
+        positions[name] = tuple(right)
+    for place, account in _numbered(config, "account", positions):
+        paths[account.address.lower()] = ("account", place, "address")
+    accounts = tuple(Account(each.address.lower(), each.label) for each in config.account)
+    values = msgspec.structs.asdict(config) | {"account": accounts, "document": document}
+    found = Config(**values, paths=paths, positions=positions, problems=tuple(problems))
+    problems += _way_problems(found)
+    return found
+
+
+def _numbered(config: FileConfig, name: str, positions: Mapping[str, tuple[int, ...]]) -> list[tuple[int, Any]]:
+    """The elements of a list, each with its position in the file."""
+    found = getattr(config, name)
+    return list(zip(positions.get(name, range(len(found))), found, strict=True))
+
+
+def _syntax_problem(message: str, text: str) -> Problem:
+    """What `tomllib` says, with its line in the place of all lines."""
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), (column \d+)|(end of document))\)", message, re.DOTALL)
+    if found is None:
+        return Problem((), message)
+    what, line, column, end = found.groups()
+    return Problem((), f"{column or end}: {what[0].lower()}{what[1:]}", int(line) if line else text.count("\n") + 1)
+
+
+def _right_of(table: Mapping[str, Any], problems: list[Problem]) -> tuple[FileConfig, dict[str, tuple[int, ...]]]:
+    """What is right in the document, and which elements of lists that is, for lists in which not all are."""
+    misplaced = {problem.path[0] for problem in problems if len(problem.path) == 1}
+    placed = {name: value for name, value in table.items() if name not in misplaced}
+    for section in misplaced.intersection(SECTIONS):
+        if isinstance(content := table[str(section)], dict):
+            placed[str(section)] = {name: part for name, part in content.items() if isinstance(part, dict)}
+    config = read(placed, FileConfig, (), problems, decode_field)
     if config is not None:
-        problems += _plugin_problems(config, origin)
-        problems += [*_account_problems(config), *_exchange_problems(config), *_part_problems(config)]
-        problems += _way_problems(config)
-    raise_problems(origin, problems)
-    assert config is not None  # noqa: S101  # a None comes with a problem
-    accounts = tuple(Account(account.address.lower(), account.label) for account in config.account)
-    exchange = _at(config.hyperliquid, None, testnet=config.hyperliquid.testnet)
-    values = msgspec.structs.asdict(config) | {"account": accounts, "hyperliquid": exchange}
-    return Config(**values, origin=origin)
+        return config, {}
+    values: dict[str, Any] = {}
+    positions: dict[str, tuple[int, ...]] = {}
+    for each in msgspec.structs.fields(FileConfig):
+        if each.name in placed and (found := without_wrong(placed[each.name], each.type, decode_field)):
+            values[each.name], positions[each.name] = found
+    return FileConfig(**values), {name: places for name, places in positions.items() if places}
 
 
-def _misplaced_tables(table: Mapping[str, Any]) -> list[str]:
-    """The usual confusions of [x] and [[x]], in words that say how to write it."""
-    problems = [
-        f"{name}: must be written [[{name}]]"
-        for name in ("account", "route", "inhibit")
-        if isinstance(table.get(name), dict)
-    ]
-    for section in SECTIONS:
-        content = table.get(section, {})
-        if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
-            problems.append(f"{section}: must be written [{section}.NAME], with a name of your choice")
-    return problems
+def _way_problems(config: Config) -> Iterator[Problem]:
+    known = {name for account in config.account for name in (account.address, account.label) if name}
+    notifiers = None if config.is_doubtful("notifier") else config.notifier
+    accounts = None if config.is_doubtful("account") else known
+    yield from route_problems(config.numbered("route"), notifiers, accounts, address_problem)
+    yield from policy_problems(config.notifier, notifiers)
 
 
-def _plugin_problems(config: FileConfig, origin: str) -> Iterable[str]:
-    """Where a plugin of one file may lie: the text in it is run."""
-    for position, name in enumerate(config.plugins):
-        if origin == TOML_VARIABLE:
-            yield (
-                f"plugins[{position}]: a config in {TOML_VARIABLE} names no files to run: put the config into a file, "
-                "or make a package of the plugin (hlmon new-plugin)"
-            )
-        elif ".." in Path(name).parts:
-            yield f"plugins[{position}]: {name}: must lie in the folder of this file, or be an absolute path"
-        elif not name.endswith(".py"):
-            yield f"plugins[{position}]: {name}: is no file of Python (.py); an installed plugin needs no entry here"
+def _paths_of(addresses: Iterable[tuple[KeyPath, str]], problems: list[Problem]) -> dict[str, KeyPath]:
+    paths: dict[str, KeyPath] = {}
+    for path, address in addresses:
+        if problem := address_problem(address):
+            problems.append(Problem(path, problem))
+        else:
+            paths.setdefault(address.lower(), path)
+    return paths
 
 
-def _account_problems(config: FileConfig) -> Iterable[str]:
-    first: dict[str, int] = {}
-    for position, account in enumerate(config.account):
-        problem = address_problem(account.address)
-        if problem:
-            yield f"account[{position}].address: {problem}"
-        elif (earlier := first.setdefault(account.address.lower(), position)) != position:
-            yield f"account[{position}].address: is the address of account[{earlier}] again"
-
-
-def _exchange_problems(config: FileConfig) -> Iterable[str]:
-    exchange = config.hyperliquid
-    if exchange.testnet and exchange.url != MAINNET_URL:
-        yield "hyperliquid.testnet: says one thing and hyperliquid.url another; keep one of them"
-    elif not exchange.url.startswith(("https://", "http://")):
-        yield "hyperliquid.url: must start with https:// or http://"
-
-
-def _part_problems(config: FileConfig) -> Iterable[str]:
-    for section in SECTIONS:
-        for name, table in getattr(config, section).items():
-            if not _PART_NAME.fullmatch(name):
-                yield f"{section}.{name!r}: a name has letters, digits, - and _ only"
-            elif "type" not in table:
-                yield f"{section}.{name}.type: is required"
-            elif not isinstance(table["type"], str):
-                yield f"{section}.{name}.type: must be text"
-
-
-def _way_problems(config: FileConfig) -> Iterable[str]:
-    known = {name for account in config.account for name in (account.address.lower(), account.label) if name}
-    yield from route_problems(config.route, config.notifier, known, address_problem)
-    yield from policy_problems(config.notifier)
-
-
-def _accounts_of(addresses: Iterable[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Account, ...]:
-    found = list(addresses)
-    raise_problems("", (f"{path}: {problem}" for path, text in found if (problem := address_problem(text))))
-    unique = dict.fromkeys(address.lower() for _, address in found)
-    return tuple(Account(address, labels.get(address, "")) for address in unique)
-
-
-def _at(exchange: HyperliquidSection, url: str | None, *, testnet: bool) -> HyperliquidSection:
+def _exchange(exchange: HyperliquidSection, given: Given, problems: list[Problem]) -> HyperliquidSection:
+    url, testnet = given.get("url"), given.get("testnet", False)
     if url is not None and testnet:
-        raise ConfigError("--url and --testnet exclude each other")
+        problems.append(Problem(("--testnet",), "excludes --url; give one of them"))
     if url is not None and not url.startswith(("https://", "http://")):
-        raise ConfigError("--url: must start with https:// or http://")
-    chosen = TESTNET_URL if testnet else url or exchange.url
-    return msgspec.structs.replace(exchange, url=chosen.rstrip("/"), testnet=testnet)
+        problems.append(Problem(("--url",), "must start with https:// or http://"))
+    is_test = testnet or (url is None and exchange.testnet)
+    chosen = TESTNET_URL if is_test else url or exchange.url
+    return msgspec.structs.replace(exchange, url=chosen.rstrip("/"), testnet=is_test)

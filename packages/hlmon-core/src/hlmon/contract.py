@@ -143,6 +143,10 @@ def _needs_nothing(_config: Any) -> Sequence[Need]:
     return ()
 
 
+def _finds_nothing(_config: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Factory(Generic[ConfigT, PartT]):
     """Describes one kind of part and opens it.
@@ -151,12 +155,17 @@ class Factory(Generic[ConfigT, PartT]):
     `open` proves that the part works (credentials, schema, reachability) and raises ConfigError if not. It is called
     while accounts are watched already, on the part's own thread, and again after a pause whenever it raises or has not
     returned within 30 s; only a deriver's is called before, on the main thread, and its ConfigError ends the start.
+
+    `check` says what is wrong with a config as far as this machine can tell: field -> what is wrong and what to do. It
+    asks nobody over the network and changes nothing. It is called on the main thread before anything is opened, once
+    every secret of the config is there; what it finds ends the start, and `hlmon check` shows it with its line.
     """
 
     name: str
     open: Callable[[ConfigT, Settings], AbstractContextManager[PartT]]
     config: type[ConfigT]
     needs: Callable[[ConfigT], Sequence[Need]] = _needs_nothing
+    check: Callable[[ConfigT], Mapping[str, str]] = _finds_nothing
 
 
 @dataclass(frozen=True, kw_only=True)

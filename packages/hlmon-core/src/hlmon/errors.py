@@ -27,6 +27,10 @@ class JournalBusy(JournalError):
     """Another program keeps the journal locked for writing; the caller holds what it has and tries again."""
 
 
+class JournalOutdated(JournalError):
+    """An older hlmon wrote the file; it is read once a run has brought it up to date."""
+
+
 class WireError(HlmonError):
     """Bytes from the exchange were not understood; they go to quarantine and the stream goes on."""
 

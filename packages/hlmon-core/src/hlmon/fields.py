@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from hlmon.errors import HlmonError
+from hlmon.problems import KeyPath, Problem
 
-StructT = TypeVar("StructT", bound=msgspec.Struct)
+ValueT = TypeVar("ValueT")
 Decode = Callable[[type, Any], Any]
 
 _WORDS = {
@@ -62,61 +63,90 @@ def decode_path(type_: type, value: Any) -> Any:
 
 
 def read(
-    table: object, type_: type[StructT], path: str, problems: list[str], decode: Decode = decode_path
-) -> StructT | None:
-    """The table as a struct, or None after adding to `problems` one "path: what is wrong" for each thing wrong."""
+    value: object, type_: type[ValueT], path: KeyPath, problems: list[Problem], decode: Decode = decode_path
+) -> ValueT | None:
+    """What stands at `path` as a value of this type, or None after adding to `problems` each thing that is wrong."""
     before = len(problems)
-    _check(table, type_, path, _Finder(problems, decode))
+    _check(value, type_, path, _Finder(problems, decode))
     if len(problems) > before:
         return None
-    return msgspec.convert(table, type_, strict=True, dec_hook=decode)
+    return msgspec.convert(value, type_, strict=True, dec_hook=decode)
+
+
+def without_wrong(value: object, type_: Any, decode: Decode = decode_path) -> tuple[Any, tuple[int, ...]] | None:
+    """Of a wrong list or table its right elements, as a value of this type; None if that leaves nothing to go by.
+
+    Of a list the positions of those elements, too.
+    """
+
+    def is_right(item: object, item_type: Any) -> bool:
+        problems: list[Problem] = []
+        read(item, item_type, (), problems, decode)
+        return not problems
+
+    bare = _bare(type_)
+    right: Any = value
+    positions: tuple[int, ...] = ()
+    if isinstance(value, list) and get_args(bare):
+        positions = tuple(position for position, item in enumerate(value) if is_right(item, get_args(bare)[0]))
+        right = [value[position] for position in positions]
+    elif isinstance(value, Mapping):
+        if _is_struct(bare):
+            types = {field.encode_name: field.type for field in msgspec.structs.fields(bare)}
+        else:
+            types = dict.fromkeys(value, get_args(bare)[-1] if get_args(bare) else Any)
+        right = {name: item for name, item in value.items() if name in types and is_right(item, types[name])}
+    return (msgspec.convert(right, type_, dec_hook=decode), positions) if is_right(right, type_) else None
 
 
 class _Finder:
-    def __init__(self, problems: list[str], decode: Decode) -> None:
+    def __init__(self, problems: list[Problem], decode: Decode) -> None:
         self.problems = problems
         self.decode = decode
 
-    def add(self, path: str, text: str) -> None:
-        self.problems.append(f"{path}: {text}" if path else text)
+    def add(self, path: KeyPath, text: str) -> None:
+        self.problems.append(Problem(path, text))
 
-    def convert(self, value: Any, type_: Any, path: str) -> None:
+    def convert(self, value: Any, type_: Any, path: KeyPath) -> None:
         try:
             msgspec.convert(value, type_, strict=True, dec_hook=self.decode)
         except (msgspec.ValidationError, HlmonError) as error:
             self.add(path, _in_words(str(error), type_))
 
 
-def _check(value: Any, type_: Any, path: str, find: _Finder) -> None:
+def _check(value: Any, type_: Any, path: KeyPath, find: _Finder) -> None:
     bare = _bare(type_)
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(value, Mapping):
+    if _is_struct(bare) and isinstance(value, Mapping):
         _check_struct(value, bare, path, find)
         return
     before = len(find.problems)
     origin, arguments = get_origin(bare), get_args(bare)
     if origin in {list, set, frozenset, tuple} and arguments[1:] in {(), (...,)} and isinstance(value, list):
         for position, item in enumerate(value):
-            _check(item, arguments[0], f"{path}[{position}]", find)
+            _check(item, arguments[0], (*path, position), find)
     elif origin in {dict, Mapping} and isinstance(value, Mapping):
         for key, item in value.items():
-            _check(item, arguments[1], f"{path}.{key}", find)
+            _check(item, arguments[1], (*path, key), find)
     if len(find.problems) == before:
         find.convert(value, type_, path)  # of a list or table, what is asked of it as a whole
 
 
-def _check_struct(table: Mapping[str, Any], type_: type[msgspec.Struct], path: str, find: _Finder) -> None:
+def _check_struct(table: Mapping[str, Any], type_: type[msgspec.Struct], path: KeyPath, find: _Finder) -> None:
     before = len(find.problems)
-    prefix = f"{path}." if path else ""
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
     for name in table.keys() - fields.keys():
-        find.add(f"{prefix}{name}", f"unknown field{nearest(name, fields)}")
+        find.add((*path, name), f"unknown field{nearest(name, fields)}")
     for name, field in fields.items():
         if name in table:
-            _check(table[name], field.type, f"{prefix}{name}", find)
+            _check(table[name], field.type, (*path, name), find)
         elif field.required:
-            find.add(f"{prefix}{name}", "is required")
+            find.add((*path, name), "is required")
     if len(find.problems) == before:
         find.convert(table, type_, path)  # what the struct itself checks, in __post_init__
+
+
+def _is_struct(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, msgspec.Struct)
 
 
 def _bare(type_: Any) -> Any:

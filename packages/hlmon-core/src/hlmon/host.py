@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -17,34 +16,35 @@ from typing import Any
 
 import msgspec
 
-from hlmon.config import Config, raise_problems
-from hlmon.contract import ChecksConnection, Deriver
+from hlmon.config import Config
+from hlmon.contract import Deriver
 from hlmon.deadline import LIMIT
 from hlmon.delivery import Courier, common_checkpoints, full_jitter
-from hlmon.errors import HlmonError, JournalBusy, JournalError, text_of
+from hlmon.errors import ConfigError, HlmonError, JournalBusy, JournalError, text_of
 from hlmon.events import AccountInfo, Checkpoint, Gap
 from hlmon.exchange_time import ExchangeTime, pulse_of
 from hlmon.ingest import Ingest
 from hlmon.journal import Journal
 from hlmon.journal.exchange import exchange_at
-from hlmon.journal.place import network_warning
 from hlmon.journal.upkeep import Upkeep
 from hlmon.labels import Labels
 from hlmon.monitor.couriers import couriers_of, keeps_checkpoints
 from hlmon.monitor.life import Life
 from hlmon.monitor.opened import OpenedPart
 from hlmon.monitor.own_loop import SourceThread
+from hlmon.monitor.preflight import EXCHANGE, Preflight, journal_problems, preflight
 from hlmon.monitor.report import failure_problems, status_of, unread
-from hlmon.monitor.rule import Rule, open_rule
+from hlmon.monitor.rule import Rule
 from hlmon.monitor.stopping import Stop, StopSignals
-from hlmon.parts import EnabledPart, EnabledParts, enable, secret_problems, settings_for
+from hlmon.parts import settings_for
 from hlmon.plugins import Catalogue
+from hlmon.problems import raise_problems
 from hlmon.quarantine import QuarantineDesk
 from hlmon.schedule import IdleSchedule
 from hlmon.status import ComponentStatus, Status
 from hlmon.telemetry import log_problem
 from hlmon.uptime import machine_uptime, wall_ms
-from hlmon.watchdog import OpenGaps, Watchdog, prove, watching
+from hlmon.watchdog import OpenGaps, Watchdog, watching
 from hlmon.watchdog.heartbeat import MESSAGE, heartbeat
 
 STATUS_SECONDS = 5.0
@@ -53,7 +53,6 @@ STOP_SECONDS = 16.0  # of the 20 promised; the rest is for the journal, the deri
 RECALL_SECONDS = 5.0  # how long an empty disk waits for the stores
 PRUNE_SECONDS = 3600.0
 DAY_MS = 86_400_000
-EXCHANGE = "hyperliquid"
 
 _log = logging.getLogger(__name__)
 
@@ -64,86 +63,71 @@ def run(
     *,
     on_frame: Callable[[str | bytes], None] | None = None,
     same_exchange: bool = False,
+    waits: bool = False,
 ) -> None:
     """Watch until SIGTERM or SIGINT, then drain and return. `on_frame` sees every raw frame of the exchange.
 
-    `same_exchange` says that the journal's exchange has a new URL.
+    `same_exchange` says that the journal's exchange has a new URL, `waits` that there may be nothing to watch.
 
-    Raises ConfigError before any socket exists for what is wrong and can be known without the network; what opens a
-    sink, a notifier or a source is tried again and again meanwhile. Raises JournalError if the journal cannot be
-    opened, or fails later.
+    Raises ConfigError before any socket exists for what is wrong and can be known without the network, all of it at
+    once; what opens a sink, a notifier or a source is tried again and again meanwhile. Raises JournalError if the
+    journal cannot be opened, or fails later.
     """
     with ExitStack() as stack:
-        parts = _parts_of(config, catalogue)
-        raise_problems(config.origin, secret_problems(parts))
         stop = Stop()
         stack.enter_context(StopSignals(stop))
         stack.callback(LIMIT.relax)
+        labels = Labels(config.labels)
+        ready = preflight(config, catalogue, stack, labels=labels, waits=waits)
+        if ready.problems and not ready.is_wrong("watchdog"):  # whoever watches the watcher is told why it ends
+            stack.enter_context(watching(msgspec.structs.replace(config.watchdog, healthz=None)))
+        refuse_problems(config, ready, same_exchange=same_exchange)
+        for warning in [*catalogue.warnings, *config.document.told(ready.faults)]:
+            _log.warning("%s", warning)
         watchdog = stack.enter_context(watching(config.watchdog))
         journal = stack.enter_context(Journal.open(config.journal))
         journal.belong_to(exchange_at(config.hyperliquid.url), moved=same_exchange)
-        monitor = _open(config, parts, watchdog, journal, stack)
+        monitor = _open(config, ready, stack, labels=labels, watchdog=watchdog, journal=journal)
         if on_frame is not None and hasattr(monitor.feed, "on_frame"):
             monitor.feed.on_frame = on_frame
         asyncio.run(monitor.run(stop))
 
 
-def record(config: Config, catalogue: Catalogue, file: Path, *, same_exchange: bool = False) -> None:
-    """Run, and write every raw frame to `file`, one a line; text frames only, since the exchange sends no others."""
+def record(
+    config: Config, catalogue: Catalogue, file: Path, *, same_exchange: bool = False, waits: bool = False
+) -> None:
+    """Run, and write every raw frame to `file`, one a line; text frames only, since the exchange sends no others.
+
+    Of a run that is refused no file is left.
+    """
     with file.open("xb") as output:
 
         def write(frame: str | bytes) -> None:
             output.write((frame.encode() if isinstance(frame, str) else frame).replace(b"\n", b" ") + b"\n")
 
-        run(config, catalogue, on_frame=write, same_exchange=same_exchange)
+        try:
+            run(config, catalogue, on_frame=write, same_exchange=same_exchange, waits=waits)
+        except ConfigError:
+            file.unlink()
+            raise
 
 
-def check(config: Config, catalogue: Catalogue, connect: bool) -> list[str]:
-    """What a run with this config would do, line by line; rules are opened, with `connect` every part, as a run would.
-
-    Raises ConfigError with a line for every problem.
-    """
-    parts = _parts_of(config, catalogue)
-    lines = [f"account {account.address} {account.label}".rstrip() for account in config.account]
-    lines += [f"market trades of {coin}" for coin in config.hyperliquid.coins]
-    lines += [f"sink {part.name} ({part.factory.name})" for part in parts.sinks]
-    lines += [f"notifier {part.name} ({part.factory.name})" for part in parts.notifiers]
-    lines += [f"rule {name}" for name in config.rule]
-    lines.append(f"journal {config.journal}, exchange {config.hyperliquid.url}")
-    lines += filter(None, [network_warning(config.journal)])
-    every: tuple[EnabledPart[Any], ...] = parts.derivers  # opening a rule checks it, and touches nothing outside
-    if connect:
-        every = (*every, *parts.sinks, *parts.notifiers, *parts.sources)
-    with ExitStack() as stack:
-        for part in every:
-            opened = stack.enter_context(part.open(settings_for(part.name, config)))
-            if isinstance(opened, ChecksConnection):
-                lines += asyncio.run(opened.check_connection())
-    if connect:
-        lines += [*prove(config.watchdog), "every part opened"]
-    return lines
+def refuse_problems(config: Config, ready: Preflight, *, same_exchange: bool = False) -> None:
+    """Raise ConfigError for everything that is wrong; what is wrong with the journal alone, opening it will say."""
+    if ready.problems:
+        raise_problems(config.document, [*ready.problems, *journal_problems(config, same_exchange=same_exchange)])
 
 
-def _parts_of(config: Config, catalogue: Catalogue) -> EnabledParts:
-    """The parts with the exchange's feed, which every monitor has; its config is the table [hyperliquid]."""
-    parts = enable(config, catalogue)
-    feed = EnabledPart(name=EXCHANGE, factory=catalogue.source(EXCHANGE), config=config.hyperliquid)
-    for warning in catalogue.warnings:
-        _log.warning("%s", warning)
-    return replace(parts, sources=(feed, *parts.sources))
-
-
-def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, journal: Journal, stack: ExitStack) -> Monitor:
-    """Open the derivers and the feed, and make everything else ready to be opened while the monitor runs."""
-    labels = Labels(config.labels)
+def _open(
+    config: Config, ready: Preflight, stack: ExitStack, *, labels: Labels, watchdog: Watchdog, journal: Journal
+) -> Monitor:
+    """Open the feed, and make everything else ready to be opened while the monitor runs."""
+    parts = ready.parts
     gaps, clock = OpenGaps(), ExchangeTime()
     derivers = _own_derivers(labels, gaps)
-    rules: list[Rule] = []
-    for rule in parts.derivers:
-        opened = open_rule(rule, settings_for(rule.name, config, labels), stack)
-        rules.append(opened)
-        if opened.deriver is not None:
-            derivers.append((opened.memory_name, rule.factory.kinds, opened.deriver))
+    for rule in ready.rules:
+        if rule.deriver is not None:
+            derivers.append((rule.memory_name, rule.part.factory.kinds, rule.deriver))
     schedule = IdleSchedule()
     ingest = Ingest(journal, derivers, schedule=schedule)
     ingest.rebuild()
@@ -167,7 +151,7 @@ def _open(config: Config, parts: EnabledParts, watchdog: Watchdog, journal: Jour
         sources=[SourceThread(part, settings_for(part.name, config), ingest, full_jitter()) for part in others],
         stores=[sink for sink in sinks if sink.recalls],
         couriers=couriers_of(config, parts, sinks, journal, labels=labels, skew_ms=clock.skew_ms),
-        rules=rules,
+        rules=list(ready.rules),
     )
 
 
@@ -239,7 +223,7 @@ class Monitor:
         tasks = [asyncio.create_task(self._run_feed())]
         tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._tell_status))]
         tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._log_heartbeat))]
-        tasks += [asyncio.create_task(self._repeat(HEARTBEAT_SECONDS, self._prune))]
+        tasks += [asyncio.create_task(self._repeat(STATUS_SECONDS, self._prune))]
         asked = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [failed, *tasks]

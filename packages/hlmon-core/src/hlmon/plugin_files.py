@@ -19,6 +19,7 @@ from zlib import crc32
 
 from hlmon import hookspecs
 from hlmon.config import Config, disabled_plugins
+from hlmon.problems import Problem
 
 if TYPE_CHECKING:
     from hlmon.plugins import Catalogue
@@ -88,12 +89,12 @@ def plugin_files(config: Config | None) -> list[PluginFile]:
     return [PluginFile(name, folder / Path(name).expanduser()) for name in dict.fromkeys(config.plugins)]
 
 
-def file_problems(config: Config, catalogue: Catalogue) -> Iterator[str]:
+def file_problems(config: Config, catalogue: Catalogue) -> Iterator[Problem]:
     """Of each that cannot be used, why: the user's own file is as much to be put right as the config is."""
     if not config.plugins:
         return
     disabled = disabled_plugins()
-    places = {name: position for position, name in enumerate(config.plugins)}
+    places = {name: position for position, name in config.numbered("plugins")}
     for plugin in catalogue.plugins:
         if plugin.name in places and plugin.broken and plugin.name not in disabled:
-            yield f"plugins[{places[plugin.name]}]: {plugin.name}: {plugin.broken}"
+            yield Problem(("plugins", places[plugin.name]), f"{plugin.name}: {plugin.broken}")

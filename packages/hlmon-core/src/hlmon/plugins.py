@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
+import reprlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
 from typing import Any, Final
 
 import click
+import msgspec
 import pluggy
 
 from hlmon import hookspecs
@@ -36,6 +38,21 @@ _PROVIDED: Final[dict[str, tuple[str, type[Any]]]] = {
     "command": ("hlmon_commands", click.Command),
 }
 _DISABLED: Final = f"disabled by {DISABLED_VARIABLE}"
+_ABSENT: Final = object()
+_FIELDS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "name": (lambda value: isinstance(value, str) and value != "", "a text"),
+    "open": (callable, "a function"),
+    "needs": (callable, "a function"),
+    "config": (lambda value: isinstance(value, type) and issubclass(value, msgspec.Struct), "a msgspec.Struct"),
+    "kinds": (
+        lambda value: (
+            isinstance(value, frozenset | set | tuple | list) and all(isinstance(each, str) for each in value)
+        ),
+        "a frozenset of texts",
+    ),
+    "max_batch": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
+    "linger_ms": (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+}
 _PACKAGE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -95,10 +112,24 @@ class _Plugin:
                 raise
             self.broken = f"{hook}: {text_of(error)}"
             return []
+        sound = []
         for item in items:
             if not isinstance(item, expected):
                 self.broken = f"{hook}: returned {type(item).__name__}, not {expected.__name__}"
-        return [item for item in items if isinstance(item, expected)]
+            elif wrong := [*_wrong_fields(item)]:
+                self.broken = f"{hook}: {expected.__name__} {item.name!r}: {', '.join(wrong)}"
+            else:
+                sound.append(item)
+        return sound
+
+
+def _wrong_fields(item: Any) -> Iterator[str]:
+    """What of a factory, or of a command, which has but a name, is not what its type says."""
+    for name, (is_right, what) in _FIELDS.items():
+        value = getattr(item, name, _ABSENT)
+        may_be_none = name == "kinds" and isinstance(item, SinkFactory)
+        if value is not _ABSENT and not is_right(value) and not (value is None and may_be_none):
+            yield f"{name} must be {what}, not {reprlib.repr(value)}"
 
 
 class Catalogue:

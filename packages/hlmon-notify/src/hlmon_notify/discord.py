@@ -18,7 +18,7 @@ from msgspec import Meta
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings, Transient
 from hlmon_notify.answers import busy, foreign, seconds_of, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
-from hlmon_notify.errors import Blocked, proving, working
+from hlmon_notify.errors import Blocked, proving, working, wrong
 from hlmon_notify.needs import secrets
 from hlmon_notify.render import Look, message_of
 from hlmon_notify.render.discord import FILE_NAME, discord_message
@@ -140,6 +140,11 @@ def refusal(answer: Answer) -> HlmonError:
     return Permanent(f"{NAME} refuses the message ({answer.status}: {text})")
 
 
+def check_discord(config: DiscordConfig) -> dict[str, str]:
+    """Whether the webhook can be one."""
+    return wrong(webhook=lambda: webhook_url(config.webhook.reveal()))
+
+
 @contextmanager
 def open_discord(config: DiscordConfig, settings: Settings) -> Iterator[DiscordNotifier]:
     """Ask Discord for the webhook, which posts nothing, then post to it until the end of the context."""
@@ -158,5 +163,10 @@ def needs(config: DiscordConfig) -> Sequence[Need]:
 
 
 FACTORY: Final = NotifierFactory(
-    name="discord", config=DiscordConfig, open=open_discord, needs=needs, max_batch=MAX_BATCH
+    name="discord",
+    config=DiscordConfig,
+    open=open_discord,
+    needs=needs,
+    check=check_discord,
+    max_batch=MAX_BATCH,
 )

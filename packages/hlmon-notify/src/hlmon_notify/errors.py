@@ -9,7 +9,7 @@ that the program does not begin with a notifier that cannot work.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hlmon import ConfigError, Permanent, Transient
@@ -23,6 +23,17 @@ class Blocked(Transient):
 
 class Unreachable(Transient):
     """Nobody answered."""
+
+
+def wrong(**looks: Callable[[], object]) -> dict[str, str]:
+    """Field of a config -> what looking at its value says, for those where that is a ConfigError."""
+    found = {}
+    for field, look in looks.items():
+        try:
+            look()
+        except ConfigError as error:
+            found[field] = str(error)
+    return found
 
 
 @contextmanager

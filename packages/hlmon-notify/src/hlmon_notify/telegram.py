@@ -17,7 +17,7 @@ from msgspec import Meta
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
 from hlmon_notify.answers import busy, foreign, is_url, seconds_of, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
-from hlmon_notify.errors import Blocked, proving, working
+from hlmon_notify.errors import Blocked, proving, working, wrong
 from hlmon_notify.needs import secrets
 from hlmon_notify.progress import Progress
 from hlmon_notify.render import Look, message_of
@@ -132,6 +132,11 @@ def refusal(answer: Answer) -> HlmonError:
     return Permanent(f"{NAME} refuses the message ({answer.status}: {text})")
 
 
+def check_telegram(config: TelegramConfig) -> dict[str, str]:
+    """Whether the token can be one."""
+    return wrong(token=lambda: checked_token(config.token.reveal()))
+
+
 @contextmanager
 def open_telegram(config: TelegramConfig, settings: Settings) -> Iterator[TelegramNotifier]:
     """Ask for the bot and the chat, which writes nothing, then write to it until the end of the context."""
@@ -150,5 +155,10 @@ def needs(config: TelegramConfig) -> Sequence[Need]:
 
 
 FACTORY: Final = NotifierFactory(
-    name="telegram", config=TelegramConfig, open=open_telegram, needs=needs, max_batch=MAX_BATCH
+    name="telegram",
+    config=TelegramConfig,
+    open=open_telegram,
+    needs=needs,
+    check=check_telegram,
+    max_batch=MAX_BATCH,
 )

@@ -22,7 +22,7 @@ from msgspec import Meta, field
 from hlmon import Alert, ConfigError, HlmonError, Need, NotifierFactory, Permanent, Secret, Settings
 from hlmon_notify.answers import busy, checked_url, foreign, short
 from hlmon_notify.config import MAX_BATCH, LookConfig, look_of
-from hlmon_notify.errors import Blocked, proving, working
+from hlmon_notify.errors import Blocked, proving, working, wrong
 from hlmon_notify.needs import secrets
 from hlmon_notify.render import Look, message_of
 from hlmon_notify.render.document import document_of
@@ -138,6 +138,15 @@ def refusal(answer: Answer) -> HlmonError:
     return Blocked(f"{NAME} does not let hlmon post there ({short(answer.status)}); see its URL, headers and secret")
 
 
+def check_webhook(config: WebhookConfig) -> dict[str, str]:
+    """Whether there is a URL, and whether the secret and the headers can be used."""
+    return wrong(
+        url=lambda: checked_url(config.url.reveal().strip(), "the webhook's URL"),
+        secret=lambda: key_of(config.secret.reveal()) if config.secret is not None else None,
+        headers=lambda: [_header_value(name, secret) for name, secret in config.headers.items()],
+    )
+
+
 @contextmanager
 def open_webhook(config: WebhookConfig, settings: Settings) -> Iterator[WebhookNotifier]:
     """Prove that somebody answers at the URL, then post to it until the end of the context."""
@@ -157,5 +166,10 @@ def needs(config: WebhookConfig) -> Sequence[Need]:
 
 
 FACTORY: Final = NotifierFactory(
-    name="webhook", config=WebhookConfig, open=open_webhook, needs=needs, max_batch=MAX_BATCH
+    name="webhook",
+    config=WebhookConfig,
+    open=open_webhook,
+    needs=needs,
+    check=check_webhook,
+    max_batch=MAX_BATCH,
 )

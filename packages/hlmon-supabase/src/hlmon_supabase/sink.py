@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from hlmon import Checkpoint, ConfigError, Event, Need, Permanent, Secret, Settings, SinkFactory, Transient
-from hlmon_supabase.client import KeyRefused, Refused, connected, translated, upsert
+from hlmon_supabase.client import KeyRefused, Refused, check_key, checked_url, connected, translated, upsert
 from hlmon_supabase.schema import check_schema
 from hlmon_supabase.tables import rows_by_table, rows_that_say_more
 
@@ -110,6 +110,17 @@ def _checkpoints_after(client: Client, last_id: int) -> list[Any]:
     return query.gt("id", last_id).order("id").execute().data
 
 
+def check_supabase(config: SupabaseConfig) -> dict[str, str]:
+    """Whether the URL can be a project's, and whether the key says of itself that it is another one."""
+    found = {}
+    for field, secret, look in (("url", config.url, checked_url), ("service_key", config.service_key, check_key)):
+        try:
+            look(secret.reveal())
+        except ConfigError as error:
+            found[field] = str(error)
+    return found
+
+
 @contextmanager
 def open_supabase(config: SupabaseConfig, _settings: Settings) -> Iterator[SupabaseSink]:
     """Prove that the key, the project and its schema are right, then write to it until the end of the context."""
@@ -126,4 +137,6 @@ def needs(config: SupabaseConfig) -> Sequence[Need]:
     return [*config.url.needs("the project's API URL"), *config.service_key.needs("to write to the project's tables")]
 
 
-FACTORY: Final = SinkFactory(name="supabase", config=SupabaseConfig, open=open_supabase, needs=needs, max_batch=500)
+FACTORY: Final = SinkFactory(
+    name="supabase", config=SupabaseConfig, open=open_supabase, needs=needs, check=check_supabase, max_batch=500
+)

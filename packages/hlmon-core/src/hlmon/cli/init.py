@@ -11,8 +11,9 @@ import click
 
 from hlmon.cli.options import EXAMPLE_ADDRESS, example
 from hlmon.cli.output import echo
-from hlmon.config import TOML_VARIABLE, load_config
+from hlmon.config import load_config
 from hlmon.errors import ConfigError
+from hlmon.problems import TOML_VARIABLE
 
 TEMPLATE: Final = """\
 # The config of hlmon. `hlmon check` says whether it is right; `hlmon run` follows it.

@@ -8,41 +8,31 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from hlmon.commands import config_option, journal_option, journal_options, json_option, keep_stdout
 from hlmon.config import Config, load_config
 from hlmon.events import AccountInfo
 from hlmon.journal import Journal
 from hlmon.labels import Labels
-from hlmon.stdout import kept_for_answers
 from hlmon.telemetry import configure_logging, print_without_waiting
+
+__all__ = [
+    "EXAMPLE_ADDRESS",
+    "config_option",
+    "example",
+    "exchange_options",
+    "journal_option",
+    "journal_options",
+    "json_option",
+    "keep_stdout",
+    "labels_in",
+    "open_journal",
+    "start_logging",
+]
 
 EXAMPLE_ADDRESS: Final = "0x1234567890123456789012345678901234567890"
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-config_option = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Config file.  [default: ./hlmon.toml if it exists]",
-)
-journal_option = click.option(
-    "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PATH",
-    help="Journal file.  [default: what the config says, else hlmon.db]",
-)
-
-
-def keep_stdout(ctx: click.Context, _: click.Parameter, as_json: bool) -> bool:
-    """Callback of a flag that asks for a document: standard output gets it alone, whatever plugins print meanwhile."""
-    if as_json and not ctx.resilient_parsing:
-        ctx.with_resource(kept_for_answers(to_the_end=True))
-    return as_json
-
-
-json_option = click.option("--json", "as_json", is_flag=True, callback=keep_stdout, help="Print JSON.")
 _account = click.option(
     "--account",
     "accounts",
@@ -53,20 +43,21 @@ _account = click.option(
 _same_exchange = click.option(
     "--same-exchange", is_flag=True, help="The exchange of the journal has a new URL: go on with it."
 )
+_waits = click.option(
+    "--wait-for-accounts",
+    "waits",
+    is_flag=True,
+    help="Stay up though there is nothing to watch, as a first deployment must.",
+)
 _testnet = click.option("--testnet", is_flag=True, help="Use the exchange's test network.")
 _url = click.option("--url", metavar="URL", help="REST base of the exchange; the WebSocket is at its /ws.")
 
 
 def exchange_options(command: CommandT) -> CommandT:
-    """Who is watched and where: -c, --account, --journal, --testnet, --url, --same-exchange."""
-    for option in (_same_exchange, _url, _testnet, journal_option, _account, config_option):
+    """Who is watched and where: -c, --account, --journal, --testnet, --url, --same-exchange, --wait-for-accounts."""
+    for option in (_waits, _same_exchange, _url, _testnet, journal_option, _account, config_option):
         command = option(command)
     return command
-
-
-def journal_options(command: CommandT) -> CommandT:
-    """Which journal is read: -c and --journal."""
-    return config_option(journal_option(command))
 
 
 def open_journal(config_file: Path | None, journal: Path | None) -> tuple[Config, Journal]:

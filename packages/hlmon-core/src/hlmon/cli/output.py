@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-import msgspec
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
@@ -15,18 +14,25 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from hlmon.plain import plain_json, plain_line
-from hlmon.stdout import answers
+from hlmon.commands import print_json
+from hlmon.plain import plain_line
+
+__all__ = [
+    "Plain",
+    "PlainTable",
+    "coloured",
+    "echo",
+    "escaped",
+    "joined",
+    "make_table",
+    "print_json",
+    "show",
+]
 
 
 def echo(line: str) -> None:
     """Print one line, whatever the text holds."""
     click.echo(plain_line(line))
-
-
-def print_json(value: Any) -> None:
-    """One indented JSON document; decimals are text, so that they stay exact."""
-    click.echo(plain_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()), file=answers())
 
 
 def show(renderable: RenderableType) -> None:

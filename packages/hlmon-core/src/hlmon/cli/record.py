@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hlmon.cli.options import example, exchange_options, start_logging
-from hlmon.config import load_config
+from hlmon.config import read_config
 from hlmon.host import record
 from hlmon.plugins import load_catalogue
 
@@ -26,6 +26,7 @@ def command(
     url: str | None,
     testnet: bool,
     same_exchange: bool,
+    waits: bool,
 ) -> None:
     """Run as `hlmon run` does, and write every frame of the WebSocket to FILE, one a line exactly as received.
 
@@ -35,6 +36,5 @@ def command(
     if file.exists():
         raise click.UsageError(f"{file} exists already; choose another name")
     start_logging(goes_on=True)
-
-    config = load_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
-    record(config, load_catalogue(config=config), file, same_exchange=same_exchange)
+    config = read_config(config_file, accounts=accounts, url=url, journal=journal, testnet=testnet)
+    record(config, load_catalogue(config=config), file, same_exchange=same_exchange, waits=waits)

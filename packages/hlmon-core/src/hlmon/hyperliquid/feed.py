@@ -138,8 +138,8 @@ class HyperliquidFeed:
         return self._exchange_clock.now_ms()
 
     async def check_connection(self) -> list[str]:
-        """Whether the exchange answers, and what it says of each account."""
-        return await check_connection(self._url, self._accounts)
+        """Whether the exchange answers, and what it says of each account and coin."""
+        return await check_connection(self._url, self._accounts, self._watch.markets.coins)
 
     def status(self) -> SourceStatus:
         """The present state; times are this machine's."""

@@ -240,7 +240,7 @@ class Ingest:
             return ()
         finally:
             limit.seconds = 0.0
-        if self.failing:
+        if self.failing and name not in self._forgetful:
             self.failing.pop(name, None)
         return derived
 
@@ -293,8 +293,10 @@ class Ingest:
             if dump_memory is not None and (names is None or name in names) and name not in self.hanging:
                 try:
                     with limited(CALL_SECONDS):
-                        memories[name] = bytes(dump_memory())
-                    self._forgetful.discard(name)
+                        memories[name] = _memory(dump_memory())
+                    if name in self._forgetful:
+                        self._forgetful.discard(name)
+                        self.failing.pop(name, None)
                 except BaseException as error:
                     if is_interrupt(error):
                         raise
@@ -314,11 +316,19 @@ class Ingest:
         except BaseException as error:
             if is_interrupt(error):
                 raise
+            if isinstance(error, Overdue):
+                self._fail(name, error)
             _LOG.warning(
                 "deriver %s cannot read its saved memory (%s); it is rebuilt from all stored events", name, error
             )
             return 0
         return seq
+
+
+def _memory(dumped: object) -> bytes:
+    if not isinstance(dumped, bytes | bytearray | memoryview):
+        raise TypeError(f"dump_memory returned {type(dumped).__name__}, not bytes")
+    return bytes(dumped)
 
 
 def _check(derived: Event) -> None:

@@ -280,12 +280,16 @@ class Journal:
         A journal that no run has claimed yet goes by the URL of the last one. Raises JournalError if it belongs to
         another exchange.
         """
+        self.check_exchange(exchange, moved=moved)
+        with self._file.transaction() as connection:
+            connection.execute(_SAVE_MARK, ("exchange", exchange))
+
+    def check_exchange(self, exchange: str, *, moved: bool = False) -> None:
+        """Raise JournalError if it belongs to another exchange, as `belong_to` would."""
         known = dict(self._file.read("SELECT name, value FROM marks WHERE name IN ('exchange', 'status')"))
         belongs_to = str(known.get("exchange") or _exchange_in(known.get("status")) or exchange)
         if why := refusal(belongs_to, exchange, moved=moved):
             raise JournalError(f"journal {self.path}: {why}")
-        with self._file.transaction() as connection:
-            connection.execute(_SAVE_MARK, ("exchange", exchange))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SQL that only reads, on the views."""

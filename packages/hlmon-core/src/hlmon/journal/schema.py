@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from hlmon.errors import JournalError
+from hlmon.errors import JournalError, JournalOutdated
 from hlmon.journal.lock import is_held
 
 APPLICATION_ID: Final = 0x484C4D4E  # "HLMN", in the file's header
@@ -61,11 +61,11 @@ def _check_header(path: Path) -> None:
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise JournalError unless a reader can make sense of this file."""
+    """Raise JournalError unless a reader can make sense of this file, JournalOutdated if it will after a run."""
     version = _pragma(connection, "user_version")
     _refuse_newer(version, path)
     if version < newest_version():
-        raise JournalError(
+        raise JournalOutdated(
             f"journal {path}: it was not yet brought up to date by this hlmon; start `hlmon run` on it once"
         )
 

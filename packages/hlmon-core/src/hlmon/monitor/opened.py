@@ -51,7 +51,8 @@ class OpenedPart:
             self._plugin = thread.call(partial(self._enter, stack), OPEN_SECONDS)
         except Abandoned:
             self._hanging.append(thread)
-            raise Transient(f"its open did not return within {OPEN_SECONDS:.0f} s") from None
+            what = "its open and load_checkpoints" if self.recalls else "its open"
+            raise Transient(f"{what} did not return within {OPEN_SECONDS:.0f} s") from None
         except BaseException:
             thread.abandon()
             raise
@@ -59,7 +60,7 @@ class OpenedPart:
     def _enter(self, stack: ExitStack) -> Any:
         plugin = stack.enter_context(self._part.open_unnamed(self._settings))
         if self.recalls:
-            self.checkpoints = list(plugin.load_checkpoints())
+            self.checkpoints = [_checked(each) for each in plugin.load_checkpoints()]
         return plugin
 
     def write(self, events: Sequence[Any]) -> None:
@@ -88,3 +89,9 @@ class OpenedPart:
         self._is_abandoned = True
         if self._thread is not None:
             self._thread.abandon()
+
+
+def _checked(loaded: object) -> Checkpoint:
+    if not isinstance(loaded, Checkpoint):
+        raise TypeError(f"load_checkpoints returned {type(loaded).__name__}, not Checkpoint")
+    return loaded

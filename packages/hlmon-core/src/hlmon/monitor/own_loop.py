@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from hlmon.contract import Ingest, ReportsStatus, Settings, Source
@@ -90,7 +91,7 @@ class SourceThread:
         self._heard_ms = steady_ms()
         if isinstance(self._running, ReportsStatus):
             try:
-                self._said, self._speechless = self._running.status(), ""
+                self._said, self._speechless = _checked(self._running.status()), ""
             except BaseException as error:  # noqa: BLE001  # a broken plugin never stops the others
                 self._said, self._speechless = None, f"it cannot say how it is: {text_of(error)}"
 
@@ -150,6 +151,13 @@ class SourceThread:
         )
         self._stopping.wait(seconds)
         self.life.tries_again()
+
+
+def _checked(said: object) -> SourceStatus:
+    """A copy that is what its type says, since the monitor relies on it. Raises TypeError or ValidationError."""
+    if not isinstance(said, SourceStatus):
+        raise TypeError(f"status returned {type(said).__name__}, not SourceStatus")
+    return msgspec.json.decode(msgspec.json.encode(said), type=SourceStatus)
 
 
 class _Host:

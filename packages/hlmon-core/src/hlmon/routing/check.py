@@ -1,27 +1,28 @@
-"""What may be wrong with the ways of alerts in a config, in words; each problem begins with its path."""
+"""What may be wrong with the ways of alerts in a config, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from hlmon.fields import nearest, read
+from hlmon.problems import KeyPath, Problem
 from hlmon.routing.match import DEFAULT_INHIBIT, Inhibit, NotifierPolicy, Route
 
 AccountProblem = Callable[[str], str | None]
 
 
-def policy_problems(notifiers: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    """What is wrong with the core's own fields of the tables [notifier.NAME]."""
-    for name, table in notifiers.items():
-        problems: list[str] = []
-        policy = read(policy_fields(table), NotifierPolicy, f"notifier.{name}", problems)
+def policy_problems(tables: Mapping[str, Mapping[str, object]], notifiers: Collection[str] | None) -> Iterator[Problem]:
+    """What is wrong with the core's own fields of the tables [notifier.NAME]; `notifiers` as in `route_problems`."""
+    for name, table in tables.items():
+        problems: list[Problem] = []
+        policy = read(policy_fields(table), NotifierPolicy, ("notifier", name), problems)
         yield from problems
         for position, other in enumerate(policy.fallback if policy else ()):
-            path = f"notifier.{name}.fallback[{position}]"
+            path: KeyPath = ("notifier", name, "fallback", position)
             if other == name:
-                yield f"{path}: must be another notifier"
-            elif other not in notifiers:
-                yield f"{path}: unknown notifier {other!r}{nearest(other, notifiers)}"
+                yield Problem(path, "must be another notifier")
+            elif notifiers is not None and other not in notifiers:
+                yield Problem(path, f"unknown notifier {other!r}{nearest(other, notifiers)}")
 
 
 def policy_fields(table: Mapping[str, object]) -> dict[str, object]:
@@ -30,39 +31,52 @@ def policy_fields(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def route_problems(
-    routes: Sequence[Route], notifiers: Collection[str], accounts: Collection[str], account_problem: AccountProblem
-) -> Iterator[str]:
-    """What is wrong with the routes' names; `accounts` are addresses and labels, none of them if any is watched."""
-    for position, route in enumerate(routes):
-        path = f"route[{position}]"
+    routes: Iterable[tuple[int, Route]],
+    notifiers: Collection[str] | None,
+    accounts: Collection[str] | None,
+    account_problem: AccountProblem,
+) -> Iterator[Problem]:
+    """What is wrong with the names in routes, which come with their positions.
+
+    `accounts` are addresses and labels, none of them if any is watched. None for either means that it is not known
+    what there is.
+    """
+    for position, route in routes:
+        to: KeyPath = ("route", position, "to")
         if not route.to:
-            yield f"{path}.to: must name a notifier"
+            yield Problem(to, "must name a notifier")
         for name in route.to:
-            if name not in notifiers:
+            if notifiers is not None and name not in notifiers:
                 hint = nearest(name, notifiers) or f"; write a [notifier.{name}]"
-                yield f"{path}.to: unknown notifier {name!r}{hint}"
+                yield Problem(to, f"unknown notifier {name!r}{hint}")
+        path: KeyPath = ("route", position, "accounts")
         for name in route.accounts:
             problem = account_problem(name)
             if problem and "private key" in problem:
-                yield f"{path}.accounts: {problem}"
-            elif name not in accounts and name.lower() not in accounts and (accounts or problem):
-                yield f"{path}.accounts: unknown account {name!r}{nearest(name, accounts)}"
+                yield Problem(path, problem)
+            elif accounts is None or name in accounts or name.lower() in accounts:
+                continue
+            elif accounts or problem:
+                yield Problem(path, f"unknown account {name!r}{nearest(name, accounts)}")
 
 
 def rule_problems(
-    routes: Sequence[Route], inhibit: Sequence[Inhibit], rules: Mapping[str, str], always: Collection[str]
-) -> Iterator[str]:
+    routes: Iterable[tuple[int, Route]],
+    inhibit: Iterable[tuple[int, Inhibit]],
+    rules: Mapping[str, str],
+    always: Collection[str],
+) -> Iterator[Problem]:
     """Names of rules in the routes and inhibitions that mean nothing; in the latter a rule's type is a name as well.
 
     `rules` is name -> type; `always` are names that the config need not mention.
     """
-    for position, route in enumerate(routes):
+    for position, route in routes:
         for name in route.rules:
             if name not in rules and name not in always:
-                yield f"route[{position}].rules: unknown rule {name!r}{nearest(name, rules)}"
+                yield Problem(("route", position, "rules"), f"unknown rule {name!r}{nearest(name, rules)}")
     known = {*rules, *rules.values()}
-    for position, each in enumerate(inhibit if inhibit != DEFAULT_INHIBIT else ()):
+    for position, each in inhibit:
         for field, names in (("rules", each.rules), ("mutes", each.mutes)):
-            for name in names:
+            for name in names if each not in DEFAULT_INHIBIT else ():
                 if name not in known and name not in always:
-                    yield f"inhibit[{position}].{field}: unknown rule {name!r}{nearest(name, known)}"
+                    yield Problem(("inhibit", position, field), f"unknown rule {name!r}{nearest(name, known)}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
-from hlmon.config import address_problem
+from hlmon.addresses import address_problem
 from hlmon.contract import DeriverFactory, Settings
 from hlmon.errors import ConfigError
 from hlmon.fields import nearest

@@ -24,6 +24,7 @@ from hlmon.contract import Settings, SinkFactory
 from hlmon.errors import ConfigError, HlmonError
 from hlmon.events import STORED, Checkpoint, Event, Fact, Name, State, decode, encode
 
+_ADVICE: Final = "choose a path in a folder that exists and can be written"
 _LINE_START: Final = b'{"kind":"'
 
 
@@ -185,6 +186,15 @@ def _is_torn(line: bytes) -> bool:
     return not line.endswith(b"\n") and (ours or not line.strip(b"\0"))
 
 
+def check_jsonl(config: JsonlConfig) -> dict[str, str]:
+    """Whether the file can be made or written where the config says."""
+    path = Path(config.path).expanduser()
+    writable = os.access(path, os.W_OK) if os.access(path, os.F_OK) else os.access(path.parent, os.W_OK | os.X_OK)
+    if not writable:
+        return {"path": f"cannot write {path}; {_ADVICE}"}
+    return {"path": f"{path} is a folder; choose another path"} if path.is_dir() else {}
+
+
 @contextmanager
 def open_jsonl(config: JsonlConfig, _settings: Settings) -> Iterator[JsonlSink]:
     """Open the file for this process alone; it is closed at the end of the context."""
@@ -192,8 +202,7 @@ def open_jsonl(config: JsonlConfig, _settings: Settings) -> Iterator[JsonlSink]:
     try:
         file = _open_durably(path)
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror}; choose a path in a folder that exists and can be written"
-        raise ConfigError(message) from error
+        raise ConfigError(f"cannot write {path}: {error.strerror}; {_ADVICE}") from error
     with file:
         if not path.is_file():
             raise ConfigError(f"{path} is no regular file; choose another path")
@@ -220,4 +229,4 @@ def _open_durably(path: Path) -> FileIO:
     return file
 
 
-FACTORY: Final = SinkFactory(name="jsonl", config=JsonlConfig, open=open_jsonl)
+FACTORY: Final = SinkFactory(name="jsonl", config=JsonlConfig, open=open_jsonl, check=check_jsonl)

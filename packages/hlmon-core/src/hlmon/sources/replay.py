@@ -220,13 +220,23 @@ def _newest_by_stream(checkpoints: Iterable[Event]) -> dict[tuple[str, str], int
     return {(each.account, each.stream): each.time_ms for each in checkpoints if isinstance(each, Checkpoint)}
 
 
+def check_replay(config: ReplayConfig) -> dict[str, str]:
+    """Whether each file is there and holds a frame."""
+    try:
+        require_frames(_paths(config))
+    except ConfigError as error:
+        return {"files": str(error)}
+    return {}
+
+
+def _paths(config: ReplayConfig) -> list[Path]:
+    return [Path(name).expanduser() for name in config.files]
+
+
 def _open(config: ReplayConfig, settings: Settings) -> AbstractContextManager[Replay]:
-    files = [Path(name).expanduser() for name in config.files]
-    for path in files:
-        if not path.is_file():
-            raise ConfigError(f"source.{settings.name}.files: {path}: no such file")
+    files = _paths(config)
     require_frames(files)
     return nullcontext(Replay(files, settings.accounts))
 
 
-FACTORY: Final = SourceFactory(name="replay", open=_open, config=ReplayConfig)
+FACTORY: Final = SourceFactory(name="replay", open=_open, config=ReplayConfig, check=check_replay)

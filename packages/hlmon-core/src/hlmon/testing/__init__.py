@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlmon.testing.command_contract import CommandContract
 from hlmon.testing.contract_case import Contract
 from hlmon.testing.deriver_contract import DeriverContract
 from hlmon.testing.notifier_contract import NotifierContract
@@ -12,6 +13,7 @@ from hlmon.testing.source_contract import SourceContract
 
 __all__ = [
     "BrokenPromise",
+    "CommandContract",
     "Contract",
     "DeriverContract",
     "NotifierContract",

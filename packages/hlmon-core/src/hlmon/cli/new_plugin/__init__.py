@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hlmon.cli import COMMANDS
 from hlmon.cli.new_plugin.project import PARTS, project_files, project_name, write_project
 from hlmon.cli.options import example
 from hlmon.cli.output import echo
@@ -19,6 +20,8 @@ from hlmon.plugins import load_catalogue
 @click.option("--notifier", "parts", flag_value="notifier", multiple=True, help="With a notifier: tells people.")
 @click.option("--rule", "parts", flag_value="rule", multiple=True, help="With an alert rule.")
 @click.option("--source", "parts", flag_value="source", multiple=True, help="With a source of events.")
+@click.option("--deriver", "parts", flag_value="deriver", multiple=True, help="With a deriver that is always on.")
+@click.option("--command", "parts", flag_value="command", multiple=True, help="With a command of `hlmon`.")
 def command(*, name: str, parts: tuple[str, ...]) -> None:
     """Write a complete package, hlmon-NAME, into a new folder of that name: a working example to change.
 
@@ -27,6 +30,8 @@ def command(*, name: str, parts: tuple[str, ...]) -> None:
     """
     chosen = [part for part in PARTS if part in parts] or ["sink"]
     project = project_name(name)
+    if "command" in chosen and project.name in COMMANDS:
+        raise ConfigError(f"{project.name!r} is a command of hlmon itself; choose another name")
     owner = load_catalogue(disabled=frozenset()).owner_of(project.name)
     if owner not in {None, project.distribution}:
         raise ConfigError(f"{project.name!r} is taken: {owner} has something of this name")

@@ -14,21 +14,27 @@ from typing import Final
 from hlmon.errors import ConfigError
 from hlmon.packages import OWN_NAMES
 
-PARTS: Final = ("sink", "notifier", "rule", "source")
+PARTS: Final = ("sink", "notifier", "rule", "source", "deriver", "command")
 LONGEST_NAME: Final = 30  # so that no line of the templates outgrows the formatter's limit
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_HOOKS: Final[Mapping[str, tuple[str, str]]] = {
-    "sink": ("hlmon_sinks", "SinkFactory"),
-    "notifier": ("hlmon_notifiers", "NotifierFactory"),
-    "rule": ("hlmon_derivers", "DeriverFactory"),
-    "source": ("hlmon_sources", "SourceFactory"),
+_COMMAND: Final = "click.Command"
+_HOOKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "SinkFactory": ("hlmon_sinks", ("sink",)),
+    "NotifierFactory": ("hlmon_notifiers", ("notifier",)),
+    "DeriverFactory": ("hlmon_derivers", ("rule", "deriver")),
+    "SourceFactory": ("hlmon_sources", ("source",)),
+    _COMMAND: ("hlmon_commands", ("command",)),
 }
+"""What a hook returns -> the hook, and the parts that it is for."""
+_MEANINGS: Final = {"deriver": "The deriver, which is always on."}
 _USES: Final[Mapping[str, str]] = {
     "sink": '[sink.mine]\ntype = "${name}"\npath = "events"\n',
     "notifier": '[notifier.mine]\ntype = "${name}"\nurl = "env:${VARIABLE}_URL"\n',
     "rule": '[rule.mine]\ntype = "${name}"\nfrom_notional = 100_000\n',
     "source": '[source.mine]\ntype = "${name}"\npath = "events.jsonl"\n',
+    "deriver": "# ${name}-first runs in every monitor that has this package; it needs no table\n",
+    "command": "# `hlmon ${name}` needs no table\n",
 }
 
 
@@ -88,7 +94,11 @@ def project_files(project: ProjectName, parts: Sequence[str]) -> dict[str, str]:
     for part in parts:
         wanted[f"src/{project.module}/{part}.py"] = f"src/{part}.py"
         wanted[f"tests/test_{part}.py"] = f"tests/test_{part}.py"
-    substitutions = project.substitutions | {"uses": _substitute(_uses(parts), project), "parts": ", ".join(parts)}
+    substitutions = project.substitutions | {
+        "uses": _substitute(_uses(parts), project),
+        "parts": ", ".join(parts),
+        "click": '"click>=8.4", ' if "command" in parts else "",
+    }
     templates = files("hlmon.cli.new_plugin") / "templates"
     found = {path: (templates / f"{name}.txt").read_text(encoding="utf-8") for path, name in wanted.items()}
     texts = {path: Template(text).substitute(substitutions) for path, text in found.items()}
@@ -111,22 +121,37 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _plugin(project: ProjectName, parts: Sequence[str]) -> str:
-    factories = sorted(_HOOKS[part][1] for part in parts)
+    hooks = {returned: [part for part in of if part in parts] for returned, (_, of) in _HOOKS.items()}
+    returned = sorted(each for each, own in hooks.items() if own)
+    factories = [each for each in returned if each != _COMMAND]
     lines = [
         f'"""What {project.distribution} adds to hlmon."""',
         "",
         "from collections.abc import Iterable",
-        "from typing import Any",
+        *(["from typing import Any"] if factories else []),
         "",
-        f"from hlmon import {', '.join(factories)}, hookimpl",
+        *(["import click"] if _COMMAND in returned else []),
+        f"from hlmon import {', '.join([*factories, 'hookimpl'])}",
         "",
         f"from {project.module} import {', '.join(sorted(parts))}",
     ]
-    for part in sorted(parts):
-        hook, factory = _HOOKS[part]
-        lines += ["", "", "@hookimpl", f"def {hook}() -> Iterable[{factory}[Any]]:"]
-        lines += [f'    """The {part}, which a config names as its type."""', f"    return [{part}.FACTORY]"]
+    for each in returned:
+        lines += ["", "", *_hook(each, hooks[each])]
     return "\n".join(lines) + "\n"
+
+
+def _hook(returned: str, parts: Sequence[str]) -> list[str]:
+    if returned == _COMMAND:
+        typed, what, values = returned, "The command, by its name.", ["command.command"]
+    else:
+        typed, values = f"{returned}[Any]", [f"{part}.FACTORY" for part in parts]
+        what = " ".join(_MEANINGS.get(part, f"The {part}, which a config names as its type.") for part in parts)
+    return [
+        "@hookimpl",
+        f"def {_HOOKS[returned][0]}() -> Iterable[{typed}]:",
+        f'    """{what}"""',
+        f"    return [{', '.join(values)}]",
+    ]
 
 
 def _uses(parts: Iterable[str]) -> str:
