@@ -9,7 +9,7 @@ from hlmon.derive.closes import FACTORY, KINDS, Closes
 from hlmon.derive.history import MAX_FUNDINGS
 from hlmon.events import Liquidation, PositionClosed
 from hlmon.testing.builders import ALICE, BOB, make_funding
-from tests.core.closing import D, closes_of, only, trades
+from tests.core.closing import LATER, D, closes_of, only, trades
 
 
 def test_a_position_that_ends_at_zero_is_closed_by_the_last_fill_only():
@@ -153,6 +153,17 @@ def test_funding_counts_for_its_own_position_whether_it_comes_before_or_after_th
     late = make_funding(amount=D(2), time_ms=fills[0].time_ms + 1)
     first, second = closes_of(early, fills[0], fills[1], late, *fills[2:])
     assert (first.funding, second.funding) == (D(2), D(3))
+
+
+@pytest.mark.parametrize("place", range(5), ids=lambda place: f"after {place} fills")
+@pytest.mark.parametrize(("size", "of_first", "of_second"), [(1, 3, 0), (-1, 0, 3)], ids=["long", "short"])
+def test_funding_of_the_moment_between_two_positions_is_of_the_one_on_its_side(size, of_first, of_second, place):
+    fills = trades("1", "-1", "-1", "1")
+    moment = fills[1].time_ms
+    fills[2] = msgspec.structs.replace(fills[2], time_ms=moment)
+    paid = make_funding(amount=D(3), size=D(size), time_ms=moment)
+    stated = {close.opened_ms: close.funding for close in closes_of(*fills[:place], paid, *fills[place:], LATER)}
+    assert stated == {fills[0].time_ms: D(of_first), moment: D(of_second)}
 
 
 def test_funding_after_the_last_fill_is_kept_within_bounds_and_none_of_it_is_lost():

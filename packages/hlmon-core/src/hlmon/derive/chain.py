@@ -229,8 +229,7 @@ class Chain(History):
         # The chain itself proves that the position ended before this fill.
         episode.miss(position, ZERO)
         life = Life(episode=episode, closing=None, closed_ms=max(episode.last_ms, fill.time_ms - 1))
-        life.payments = [payment for payment in self.fundings if payment[0] <= life.closed_ms]
-        self.fundings = [payment for payment in self.fundings if payment[0] > life.closed_ms]
+        self.fundings = life.take_paid(self.fundings)
         life.names = self.completed(episode.first_ms)
         self.episode = None
         self.closed.append(life)

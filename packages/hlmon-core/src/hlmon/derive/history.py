@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from hlmon.derive.episode import ZERO, Episode, begin, end_of, portion, split
-from hlmon.derive.lives import Life, Payment, comes_before, cut, parts_of, says_the_same
+from hlmon.derive.lives import Life, Payment, comes_before, cut, parts_of, payment_of, says_the_same
 from hlmon.events import Fill, Funding, PositionClosed, is_perp
 
 PATIENCE_MS = 10_000
@@ -37,8 +37,8 @@ class History:
 
     def fund(self, funding: Funding) -> None:
         """Keep a funding payment for the episode that spans its time when that closes; the oldest is counted now."""
-        time_ms, payment = funding.time_ms, (funding.time_ms, funding.amount)
-        life = next((life for life in self.closed if life.may_be_paid(funding)), None)
+        time_ms, payment = funding.time_ms, payment_of(funding)
+        life = next((life for life in self.closed if life.may_be_paid(payment)), None)
         if life is not None:
             is_its = life.episode.first_ms <= time_ms
             if len(life.payments) < MAX_FUNDINGS:
@@ -50,7 +50,7 @@ class History:
             return
         self.fundings.append(payment)
         if len(self.fundings) > MAX_FUNDINGS:
-            time_ms, amount = self.fundings.pop(0)
+            time_ms, amount, _ = self.fundings.pop(0)
             if self.episode is not None and time_ms >= self.episode.first_ms:
                 self.episode.funding += amount
 
@@ -100,8 +100,7 @@ class History:
         life = Life(episode=episode, closing=fill, closed_ms=fill.time_ms, names=self.completed(episode.first_ms))
         self.episode = None
         if self.fundings:
-            life.payments = [payment for payment in self.fundings if payment[0] <= fill.time_ms]
-            self.fundings = [payment for payment in self.fundings if payment[0] > fill.time_ms]
+            self.fundings = life.take_paid(self.fundings)
         self.closed.append(life)
         self._drop()
         return self.state(life, fill)
@@ -230,8 +229,7 @@ class History:
         payments = [payment for life in [*old, *([after] if after else [])] for payment in life.payments]
         payments += [] if after else self.fundings
         for life in lives:
-            life.payments = [payment for payment in payments if payment[0] <= life.closed_ms]
-            payments = [payment for payment in payments if payment[0] > life.closed_ms]
+            payments = life.take_paid(payments)
         if after:
             after.payments = payments
         else:

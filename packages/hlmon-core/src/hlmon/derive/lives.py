@@ -13,8 +13,13 @@ import msgspec
 from hlmon.derive.episode import ZERO, Episode, begin, cause_of, end_of, portion, split
 from hlmon.events import CloseCause, Fill, Funding, PositionClosed
 
-Payment = tuple[int, Decimal]
-"""When funding was paid, and how much."""
+Payment = tuple[int, Decimal, int]
+"""When funding was paid, how much, and on which side: 1 long, -1 short, 0 if that was not said."""
+
+
+def payment_of(funding: Funding) -> Payment:
+    """What of a payment is kept."""
+    return (funding.time_ms, funding.amount, (funding.size > 0) - (funding.size < 0))
 
 
 class Life(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -46,11 +51,17 @@ class Life(msgspec.Struct, kw_only=True, omit_defaults=True):
         is_open = self.told is None and self.closing is None
         return is_open and self.episode.first_ms <= close.time_ms <= self.closed_ms
 
-    def may_be_paid(self, funding: Funding) -> bool:
-        """Whether a payment is not later; in the millisecond of the end its size tells what was held."""
-        if funding.time_ms == self.closed_ms and funding.size:
-            return (funding.size > 0) is self.episode.is_long
-        return funding.time_ms <= self.closed_ms
+    def may_be_paid(self, payment: Payment) -> bool:
+        """Whether a payment is not later; in the millisecond of the end its side tells what was held."""
+        time_ms, _, side = payment
+        if time_ms == self.closed_ms and side:
+            return (side > 0) is self.episode.is_long
+        return time_ms <= self.closed_ms
+
+    def take_paid(self, payments: Sequence[Payment]) -> list[Payment]:
+        """Have those of these payments that are not later; returns the others."""
+        self.payments = [payment for payment in payments if self.may_be_paid(payment)]
+        return [payment for payment in payments if not self.may_be_paid(payment)]
 
     @property
     def cause(self) -> CloseCause:
@@ -65,7 +76,7 @@ class Life(msgspec.Struct, kw_only=True, omit_defaults=True):
         episode, told, fill = self.episode, self.said or self.told, self.closing
         is_revision = told is not None and fill is not None and told.trigger == fill.key
         funding = episode.funding + sum(
-            (amount for time_ms, amount in self.payments if episode.first_ms <= time_ms <= self.closed_ms), ZERO
+            (amount for time_ms, amount, _ in self.payments if episode.first_ms <= time_ms <= self.closed_ms), ZERO
         )
         return PositionClosed(
             account=account,
