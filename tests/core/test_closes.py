@@ -171,5 +171,16 @@ def test_funding_in_the_millisecond_of_a_flip_counts_once():
     assert [close.funding for close in closes] == [D(5), D(0)]
 
 
+def test_funding_in_the_millisecond_of_a_flip_is_of_the_side_that_it_was_paid_on_though_it_came_first():
+    fills = trades("1", "-3", "2")
+    at = {"time_ms": fills[1].time_ms}
+    paid_on_short, paid_on_long = (
+        make_funding(amount=D(5), size=D(-2), **at),
+        make_funding(amount=D(7), size=D(1), **at),
+    )
+    assert [close.funding for close in closes_of(fills[0], paid_on_short, *fills[1:])] == [D(0), D(5)]
+    assert [close.funding for close in closes_of(fills[0], paid_on_long, *fills[1:])] == [D(7), D(0)]
+
+
 def test_the_factory_opens_a_deriver_that_always_runs():
     assert (FACTORY.name, FACTORY.always, FACTORY.kinds) == ("closes", True, KINDS)

@@ -48,6 +48,8 @@ class History:
             if is_its:
                 self.mark(life)
             return
+        if self.episode is not None and funding.size and (funding.size > 0) is not self.episode.is_long:
+            payment = (time_ms + 1, funding.amount)  # of what the flip of this millisecond opens, which is to come
         self.fundings.append(payment)
         if len(self.fundings) > MAX_FUNDINGS:
             time_ms, amount = self.fundings.pop(0)
